@@ -1,0 +1,1 @@
+"""What a model is shown of a tree, inside a budget of tokens."""

@@ -1,0 +1,1 @@
+"""Merging parallel jobs: a ladder of rungs, each only where the one above it fails."""

@@ -1,0 +1,1 @@
+"""The way of a job: gather context, plan, build, verify, commit; and the scheduler of many."""

@@ -1,0 +1,1 @@
+"""Running commands that nobody vouches for."""

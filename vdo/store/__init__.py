@@ -1,0 +1,1 @@
+"""The repository: refs, objects, journals, trailers, the index, provenance."""

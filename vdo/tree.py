@@ -1,0 +1,199 @@
+"""A project's files in memory: an overlay of changes over a base that is read only where it is needed."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from vdo import paths
+from vdo.errors import BadPath
+from vdo.job import Oid
+
+
+class Mode(enum.IntEnum):
+    """git's file modes."""
+
+    FILE = 0o100644
+    EXECUTABLE = 0o100755
+    SYMLINK = 0o120000
+    SUBMODULE = 0o160000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of a base tree: its mode and the id of its blob."""
+
+    mode: Mode
+    oid: Oid
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file that this overlay writes."""
+
+    mode: Mode
+    data: bytes
+
+
+class Base(Protocol):
+    """The unchanging files under an overlay."""
+
+    def entry(self, path: str) -> Entry | None: ...
+
+    def paths(self) -> list[str]:
+        """Every file, sorted as git sorts."""
+        ...
+
+    def read(self, oid: Oid) -> bytes: ...
+
+    def is_folder(self, path: str) -> bool: ...
+
+
+@dataclass
+class MemoryBase:
+    """A base of plain bytes: the empty project, and tests."""
+
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    def entry(self, path: str) -> Entry | None:
+        # The path stands in for the blob's id: nothing else ever asks this base for an object.
+        return Entry(Mode.FILE, Oid(path)) if path in self.files else None
+
+    def paths(self) -> list[str]:
+        return sorted(self.files)
+
+    def read(self, oid: Oid) -> bytes:
+        return self.files[oid]
+
+    def is_folder(self, path: str) -> bool:
+        return any(name.startswith(path + "/") for name in self.files)
+
+
+class Tree:
+    """A complete project in memory. Every write is checked against the path rules before it happens."""
+
+    def __init__(self, base: Base | None = None, changes: Mapping[str, Content | Entry | None] | None = None) -> None:
+        self.base: Base = base if base is not None else MemoryBase()
+        self.changes: dict[str, Content | Entry | None] = dict(changes or {})
+        """What differs from the base; None is a deleted file, an Entry one whose blob is stored already."""
+        self._folded: dict[str, str] | None = None
+
+    def paths(self) -> list[str]:
+        """Every file of the project, sorted."""
+        if not self.changes:
+            return self.base.paths()
+        kept = [path for path in self.base.paths() if path not in self.changes]
+        return sorted([*kept, *(path for path, change in self.changes.items() if change is not None)])
+
+    def __contains__(self, path: str) -> bool:
+        return self._find(path) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.paths())
+
+    def read(self, path: str) -> bytes:
+        """The file's bytes (a symbolic link's: its target); raises KeyError when there is none."""
+        found = self._find(path)
+        if found is None:
+            raise KeyError(path)
+        return found.data if isinstance(found, Content) else self.base.read(found.oid)
+
+    def mode(self, path: str) -> Mode:
+        found = self._find(path)
+        if found is None:
+            raise KeyError(path)
+        return found.mode
+
+    def is_folder(self, path: str) -> bool:
+        """There are files below `path`."""
+        prefix = path + "/"
+        if any(change is not None and name.startswith(prefix) for name, change in self.changes.items()):
+            return True
+        if not self.base.is_folder(path):
+            return False
+        gone = {name for name, change in self.changes.items() if change is None and name.startswith(prefix)}
+        return not gone or any(name.startswith(prefix) and name not in gone for name in self.base.paths())
+
+    def write(self, path: str, data: bytes, mode: Mode | None = None) -> None:
+        """Creates or replaces a file; the mode of an existing one is kept unless given. Raises BadPath."""
+        self.check_writable(path)
+        found = self._find(path)
+        if mode is None:
+            mode = found.mode if found is not None and found.mode is not Mode.SYMLINK else Mode.FILE
+        if mode is Mode.SUBMODULE:
+            raise BadPath(f"{path!r} would be a submodule: a job's tree holds its files itself")
+        if mode is Mode.SYMLINK:
+            paths.check_symlink(path, data.decode("utf-8", "surrogateescape"))
+        self._put(path, Content(mode, data))
+
+    def delete(self, path: str) -> None:
+        """Removes a file; raises KeyError when there is none."""
+        if self._find(path) is None:
+            raise KeyError(path)
+        self._put(path, None)
+
+    def move(self, source: str, destination: str) -> None:
+        """Renames a file, keeping bytes and mode; raises KeyError (no source) or BadPath (bad or taken destination)."""
+        data, mode = self.read(source), self.mode(source)
+        if destination in self:
+            raise BadPath(f"{destination!r} exists already: delete it first, or choose another name")
+        undo = self.changes.get(source, ...)
+        self.delete(source)
+        try:
+            self.write(destination, data, mode)
+        except BadPath:
+            self._folded = None
+            if undo is ...:
+                del self.changes[source]
+            else:
+                self.changes[source] = undo
+            raise
+
+    def check_writable(self, path: str) -> None:
+        """Raises BadPath unless a file may be written at `path` in this tree."""
+        paths.check(path)
+        if self._find(path) is not None:
+            return
+        if self.is_folder(path):
+            raise BadPath(f"{path!r} is a folder")
+        parents = path.split("/")[:-1]
+        for depth in range(1, len(parents) + 1):
+            above = "/".join(parents[:depth])
+            if above in self:
+                raise BadPath(f"{above!r} is a file, so nothing can be written below it")
+        twin = self._folds().get(paths.fold(path))
+        if twin is not None and twin != path:
+            raise BadPath(f"{path!r} and {twin!r} would be the same file where case or Unicode form is ignored")
+        for depth in range(1, len(parents) + 1):
+            above = "/".join(parents[:depth])
+            twin = self._folds().get(paths.fold(above))
+            if twin is not None and twin != above:
+                raise BadPath(f"{above!r} and {twin!r} would be the same where case or Unicode form is ignored")
+
+    def _find(self, path: str) -> Content | Entry | None:
+        return self.changes[path] if path in self.changes else self.base.entry(path)
+
+    def _put(self, path: str, change: Content | None) -> None:
+        if change is None and self.base.entry(path) is None:
+            self.changes.pop(path, None)
+        else:
+            self.changes[path] = change
+        if self._folded is not None:
+            if change is None:  # it may have been the only reason for its folders: start over
+                self._folded = None
+            else:
+                self._folded.update(_folds_of(path))
+
+    def _folds(self) -> dict[str, str]:
+        if self._folded is None:
+            self._folded = {}
+            for path in self.paths():
+                self._folded.update(_folds_of(path))
+        return self._folded
+
+
+def _folds_of(path: str) -> dict[str, str]:
+    parts = path.split("/")
+    return {paths.fold(part): part for part in ("/".join(parts[:n]) for n in range(1, len(parts) + 1))}
