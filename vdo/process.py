@@ -218,7 +218,7 @@ def marked(mark: str) -> list[int]:
 
 
 def end_marked(mark: str) -> list[int]:
-    """Kill every process that carries `mark`, again until none is left (it may be forking); the ids that were killed."""
+    """Kill every process that carries `mark`, again until none is left (it may be forking); their ids."""
     killed: list[int] = []
     for _ in range(100):
         pids = marked(mark)

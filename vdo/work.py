@@ -166,7 +166,7 @@ class CallLog(Protocol):
         ...
 
     def interrupted(self, turn: int) -> list[list[bytes]]:
-        """The events of attempts at this turn that never ended and were not handed out yet: what they used is wasted."""
+        """The events of attempts at this turn that never ended, each handed out once: what they used is wasted."""
         ...
 
 

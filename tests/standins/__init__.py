@@ -1,0 +1,1 @@
+"""Servers and repositories that behave like the real ones, errors included."""
