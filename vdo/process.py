@@ -11,12 +11,55 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-MARK = "VDO_CLAIM"
-"""Every process of a job carries its claim's nonce in this variable, so that also a `setsid` child is found again."""
+from vdo.leftovers import MARK, descendants, end_marked, kill, marked, processes
+
+__all__ = [
+    "MARK",
+    "BoundedOutput",
+    "Completed",
+    "LimitReached",
+    "clean_environ",
+    "end_group",
+    "end_marked",
+    "marked",
+    "run",
+]
 
 MAX_OUTPUT = 1 << 20
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 2.0
+_PIPE_BYTES = 1 << 20
+"""The most that a pipe can hold for an ordinary user (/proc/sys/fs/pipe-max-size)."""
+
+# What ties a process to one repository: `git rev-parse --local-env-vars` of git 2.39, and GIT_NAMESPACE.
+_GIT_LOCAL = frozenset(
+    [
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_CONFIG",
+        "GIT_DIR",
+        "GIT_GRAFT_FILE",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_INTERNAL_SUPER_PREFIX",
+        "GIT_NAMESPACE",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    ]
+)
+
+
+def clean_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` without what would point a child's git at a repository or a configuration of the caller's."""
+    return {k: v for k, v in environ.items() if k not in _GIT_LOCAL and not k.startswith("GIT_CONFIG_")}
+
+
+class LimitReached(Exception):
+    """Raised by a callback of `run` to end the command; its text becomes the result's `stopped`."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +71,8 @@ class Completed:
     """Both streams, in the order they came; head and tail where it was longer than the limit."""
     seconds: float
     timed_out: bool = False
+    stopped: str = ""
+    """Which other limit ended it, in words."""
 
     @property
     def ok(self) -> bool:
@@ -46,7 +91,7 @@ class BoundedOutput:
     def add(self, data: bytes) -> None:
         room = self._half - len(self._head)
         self._head += data[:room]
-        self._tail += data[room:] if room > 0 else data
+        self._tail += data[room:]
         if len(self._tail) > 2 * self._half:
             self._trim()
 
@@ -58,10 +103,10 @@ class BoundedOutput:
 
     def text(self) -> str:
         self._trim()
+        if not self._dropped:  # one piece: a character may lie across the middle
+            return (self._head + self._tail).decode("utf-8", "replace")
         head, tail = self._head.decode("utf-8", "replace"), self._tail.decode("utf-8", "replace")
-        if self._dropped:
-            return f"{head}\n[... {self._dropped} bytes left out ...]\n{tail}"
-        return head + tail
+        return f"{head}\n[... {self._dropped} bytes left out ...]\n{tail}"
 
 
 def run(
@@ -73,26 +118,26 @@ def run(
     stdin: bytes = b"",
     mark: str | None = None,
     check_stop: Callable[[], None] = lambda: None,
-    on_output: Callable[[bytes], None] = lambda _data: None,
+    on_output: Callable[[bytes], object] = lambda _data: None,
+    on_start: Callable[[int], object] = lambda _pid: None,
     max_output: int = MAX_OUTPUT,
-    preexec: Callable[[], None] | None = None,
 ) -> Completed:
     """Run `command` to its end or for at most `seconds`; everything it started is gone when this returns.
 
-    `env` is the whole environment of the child; with `mark` it also carries the claim's mark. `check_stop` is asked
-    ten times a second and may raise to end the command; the exception passes through after the processes are ended.
+    `env` is the whole environment of the child, git's own variables left out; with `mark` it also carries the claim's
+    mark. `check_stop` is asked ten times a second and may raise to end the command; the exception passes through after
+    the processes are ended. OSError when the command cannot be started.
     """
-    marked = {**env, MARK: mark} if mark else dict(env)
     began = time.monotonic()
     child = subprocess.Popen(
         list(command),
         cwd=cwd,
-        env=marked,
+        env=clean_environ({**env, MARK: mark} if mark else env),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=preexec,
+        bufsize=0,
     )
     kept = BoundedOutput(max_output)
 
@@ -100,78 +145,127 @@ def run(
         kept.add(data)
         on_output(data)
 
-    timed_out = True
+    ended, stopped = False, ""
     try:
-        timed_out = not _pump(child, stdin, began + seconds, check_stop, take)
+        on_start(child.pid)
+        ended = _Pump(child, stdin, take).run(began + seconds, check_stop)
+    except LimitReached as reached:
+        stopped = str(reached)
     finally:
-        end_group(child)
-        if mark:
-            end_marked(mark)
-        for pipe in (child.stdin, child.stdout):
-            if pipe is not None and not pipe.closed:
-                pipe.close()
-    code = None if timed_out else child.returncode
-    return Completed(code, kept.text(), time.monotonic() - began, timed_out)
+        _end_all(child, mark, orphaned=ended)
+    code = child.returncode if ended else None
+    return Completed(code, kept.text(), time.monotonic() - began, not ended and not stopped, stopped)
 
 
-def _pump(
-    child: subprocess.Popen[bytes],
-    stdin: bytes,
-    deadline: float,
-    check_stop: Callable[[], None],
-    on_output: Callable[[bytes], object],
-) -> bool:
-    """Feed and read until the child itself has ended (True) or the deadline has passed (False).
+class _Pump:
+    """Feeds a child and reads from it until it ends.
 
     A grandchild that keeps the pipe open does not keep us: the child's own end counts.
     """
-    assert child.stdin is not None and child.stdout is not None
-    waiting = memoryview(stdin)
-    with selectors.DefaultSelector() as selector:
-        for pipe in (child.stdin, child.stdout):
-            os.set_blocking(pipe.fileno(), False)
-        selector.register(child.stdout, selectors.EVENT_READ)
-        selector.register(child.stdin, selectors.EVENT_WRITE)
-        while time.monotonic() < deadline:
-            check_stop()
-            for key, _ in selector.select(_POLL_SECONDS) if selector.get_map() else ():
-                if key.fileobj is child.stdout:
-                    if not _read_into(child, on_output):
-                        selector.unregister(child.stdout)
-                else:
-                    waiting = _write_some(child, waiting)
-                    if not waiting:
-                        selector.unregister(child.stdin)
-                        child.stdin.close()
-            if not selector.get_map():
-                time.sleep(0.005)
-            if child.poll() is not None:
-                while _read_into(child, on_output, once=True):
-                    pass
-                return True
-    return False
+
+    def __init__(self, child: subprocess.Popen[bytes], stdin: bytes, on_output: Callable[[bytes], object]) -> None:
+        assert child.stdin is not None and child.stdout is not None
+        self._child, self._on_output = child, on_output
+        self._stdin, self._stdout = child.stdin, child.stdout
+        self._waiting = memoryview(stdin)
+
+    def run(self, deadline: float, check_stop: Callable[[], None]) -> bool:
+        """True when the child has ended, False when the deadline has passed."""
+        next_check = 0.0
+        with selectors.DefaultSelector() as selector, _exit_event(self._child.pid) as exit_fd:
+            for pipe in (self._stdin, self._stdout):
+                os.set_blocking(pipe.fileno(), False)
+            selector.register(self._stdout, selectors.EVENT_READ, self._read)
+            selector.register(self._stdin, selectors.EVENT_WRITE, self._write)
+            if exit_fd is not None:
+                selector.register(exit_fd, selectors.EVENT_READ, lambda: True)
+            while (now := time.monotonic()) < deadline:
+                if now >= next_check:
+                    check_stop()
+                    next_check = now + _POLL_SECONDS
+                pause = _POLL_SECONDS if exit_fd is not None else _POLL_SECONDS / 10
+                for key, _ in selector.select(min(pause, deadline - now)):
+                    if not key.data():
+                        selector.unregister(key.fileobj)
+                        if key.fileobj is self._stdin:  # the end of its input
+                            self._stdin.close()
+                if _has_ended(self._child):
+                    self._drain()
+                    return True
+        return False
+
+    def _read(self) -> bool:
+        """Takes what is there; False at the end of the stream."""
+        try:
+            data = os.read(self._stdout.fileno(), 1 << 16)
+        except BlockingIOError:
+            return True
+        if data:
+            self._on_output(data)
+        return bool(data)
+
+    def _write(self) -> bool:
+        """Gives what the pipe takes; False once all is given, or the child does not want it."""
+        try:
+            if self._waiting:
+                self._waiting = self._waiting[os.write(self._stdin.fileno(), self._waiting[: 1 << 16]) :]
+        except BlockingIOError:
+            return True
+        except BrokenPipeError:  # it does not read its input: its own choice
+            self._waiting = memoryview(b"")
+        return bool(self._waiting)
+
+    def _drain(self) -> None:
+        """What the child wrote before its end, and no more: a grandchild may go on writing for ever."""
+        left = _PIPE_BYTES
+        while left > 0:
+            try:
+                data = os.read(self._stdout.fileno(), 1 << 16)
+            except BlockingIOError:
+                return
+            if not data:
+                return
+            left -= len(data)
+            self._on_output(data)
 
 
-def _read_into(child: subprocess.Popen[bytes], on_output: Callable[[bytes], object], *, once: bool = False) -> bool:
-    """One read; False at the end of the stream (or, with `once`, when nothing is there at this moment)."""
-    assert child.stdout is not None
+class _exit_event:
+    """A descriptor that becomes readable when a process ends (Linux 5.3); None elsewhere."""
+
+    def __init__(self, pid: int) -> None:
+        try:
+            self._fd: int | None = os.pidfd_open(pid)
+        except (AttributeError, OSError):
+            self._fd = None
+
+    def __enter__(self) -> int | None:
+        return self._fd
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+
+
+def _has_ended(child: subprocess.Popen[bytes]) -> bool:
+    """Without reaping it where the system can: as long as it is a zombie, its number cannot become another group's."""
+    if not hasattr(os, "waitid"):
+        return child.poll() is not None
     try:
-        data = os.read(child.stdout.fileno(), 1 << 16)
-    except BlockingIOError:
-        return not once
-    if data:
-        on_output(data)
-    return bool(data)
+        return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
-def _write_some(child: subprocess.Popen[bytes], waiting: memoryview) -> memoryview:
-    assert child.stdin is not None
-    try:
-        return waiting[os.write(child.stdin.fileno(), waiting[: 1 << 16]) :] if waiting else waiting
-    except BlockingIOError:
-        return waiting
-    except BrokenPipeError:  # it does not read its input: its own choice
-        return memoryview(b"")
+def _end_all(child: subprocess.Popen[bytes], mark: str | None, *, orphaned: bool) -> None:
+    # Those that left the group are still below the child, unless its own end has orphaned them.
+    below = set() if orphaned else descendants(child.pid)
+    end_group(child)
+    kill(below)
+    if mark:
+        end_marked(mark)
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def end_group(child: subprocess.Popen[bytes]) -> None:
@@ -181,54 +275,26 @@ def end_group(child: subprocess.Popen[bytes]) -> None:
             os.killpg(child.pid, sig)
         except (ProcessLookupError, PermissionError):
             break
-        if _wait_for_group(child):
+        if _group_ends(child):
             break
-    child.wait()
+    try:
+        child.wait(_GRACE_SECONDS)
+    except subprocess.TimeoutExpired:  # somebody else's by now (sudo), or stuck in the kernel: it must not stick us
+        return
 
 
-def _wait_for_group(child: subprocess.Popen[bytes]) -> bool:
-    deadline = time.monotonic() + _GRACE_SECONDS
+def _group_ends(child: subprocess.Popen[bytes]) -> bool:
+    deadline, pause = time.monotonic() + _GRACE_SECONDS, 0.001
     while time.monotonic() < deadline:
         child.poll()
         try:
             os.killpg(child.pid, 0)
         except (ProcessLookupError, PermissionError):
             return True
-        time.sleep(0.005)
+        # A zombie that nobody reaps (a container without an init) keeps the group's name, and harms nobody.
+        members = [entry for entry in processes() if entry.group == child.pid]
+        if members and all(entry.state in "ZX" for entry in members):
+            return True
+        time.sleep(pause)
+        pause = min(2 * pause, 0.05)
     return False
-
-
-def marked(mark: str) -> list[int]:
-    """The processes of this machine that carry `mark` in their environment, also those that called setsid.
-
-    Linux only (/proc); elsewhere the empty list, and ending the process group is all that can be done.
-    """
-    wanted = f"{MARK}={mark}".encode()
-    found = []
-    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
-        if not name.isdigit() or int(name) == os.getpid():
-            continue
-        try:
-            environ = Path("/proc", name, "environ").read_bytes()
-        except OSError:  # gone, or somebody else's
-            continue
-        if wanted in environ.split(b"\0"):
-            found.append(int(name))
-    return found
-
-
-def end_marked(mark: str) -> list[int]:
-    """Kill every process that carries `mark`, again until none is left (it may be forking); their ids."""
-    killed: list[int] = []
-    for _ in range(100):
-        pids = marked(mark)
-        if not pids:
-            break
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-                killed.append(pid)
-            except (ProcessLookupError, PermissionError):
-                continue
-        time.sleep(0.005)
-    return sorted(set(killed))
