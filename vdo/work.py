@@ -93,13 +93,15 @@ class Transcript:
     """The append-only conversation of a job; a new one begins only when the model's context window is full.
 
     `request` is what stays the same in every call (system, tools, limits): rendered once, then stored and sent again
-    as it is. The pipeline stores request and messages at every checkpoint.
+    as it is. The pipeline stores request, messages, phases and start at every checkpoint.
     """
 
     request: JsonObject | None = None
     messages: list[Message] = field(default_factory=list)
     phases: list[str] = field(default_factory=list)
     """Per message: `plan`, `build` or `repair`."""
+    start: int = 0
+    """Where the present conversation begins: only `messages[start:]` is sent, what is before is kept as a record."""
 
     def append(self, message: Message, phase: str) -> None:
         self.messages.append(message)
@@ -143,10 +145,20 @@ class Ledger(Protocol):
         ...
 
 
-class CallLog(Protocol):
-    """The write-ahead file of calls in flight: local, fsynced, gone when the answer is in the journal.
+@dataclass(frozen=True)
+class Attempt:
+    """One call to a model as the write-ahead file tells it: what was sent, and what came back of it."""
 
-    A call is known by its turn (the number of messages sent with it) and the attempt within that turn.
+    request: bytes
+    events: tuple[bytes, ...]
+
+
+class CallLog(Protocol):
+    """The write-ahead file of calls since the last checkpoint: local, fsynced, emptied by `Work.checkpoint`.
+
+    A call is known by its turn (the number of messages in the transcript before its answer) and the attempt within
+    that turn. Besides a checkpoint only an entry that ends the job may empty it: what was charged in between is in the
+    journal then. Anything else that is journalled (a pause on Ctrl-C) leaves both file and stored ledger alone.
     """
 
     def begin(self, turn: int, request: bytes) -> None:
@@ -161,12 +173,11 @@ class CallLog(Protocol):
         """The answer was read to its end: durable when this returns."""
         ...
 
-    def answered(self, turn: int, request: bytes) -> list[bytes] | None:
-        """The events of an answer to this very request that was read to its end before an interruption."""
-        ...
+    def earlier(self, turn: int) -> Sequence[Attempt]:
+        """The attempts at this turn that an earlier process made, oldest first; each is handed out once.
 
-    def interrupted(self, turn: int) -> list[list[bytes]]:
-        """The events of attempts at this turn that never ended, each handed out once: what they used is wasted."""
+        One that was read to its end is used instead of asking again; what the others are known to have used is wasted.
+        """
         ...
 
 
@@ -193,7 +204,7 @@ class Work(Protocol):
         ...
 
     def run_checks(self) -> CheckReport:
-        """The project's checks on the tree as it is now."""
+        """The project's checks on the tree as it is now. Writes no checkpoint: a turn is journalled as a whole."""
         ...
 
     def emit(self, event: Event) -> None: ...
@@ -207,11 +218,15 @@ class Work(Protocol):
         ...
 
     def adopt(self, folder: Path, *, include_ignored: bool = False) -> None:
-        """Read what was left in a private folder into the tree; raises BadPath when a rule is broken."""
+        """Read what was left in a private folder into the tree; raises BadPath, the tree unchanged, on a broken rule."""
+        ...
+
+    def keep_folder(self, folder: Path) -> None:
+        """Put a private folder's files, work half done, into the journal's record with its next entry."""
         ...
 
     def keep(self, name: str, data: bytes) -> None:
-        """Put a file into the journal's record with the next checkpoint (an agent's log, a half-done folder's diff)."""
+        """Put a file into the journal's record with its next entry (an agent's log, a refusal's details)."""
         ...
 
     def run(
