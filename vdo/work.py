@@ -218,7 +218,7 @@ class Work(Protocol):
         ...
 
     def adopt(self, folder: Path, *, include_ignored: bool = False) -> None:
-        """Read what was left in a private folder into the tree; raises BadPath, the tree unchanged, on a broken rule."""
+        """Read what a private folder holds into the tree; on a broken rule raises BadPath, the tree unchanged."""
         ...
 
     def keep_folder(self, folder: Path) -> None:
