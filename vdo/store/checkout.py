@@ -1,0 +1,241 @@
+"""A tree as files in a private folder, and the way back: what a command left there becomes changes of the tree.
+
+The folder lies outside of any repository. Its throwaway `.git` holds a copy of the tree's objects and no link to the
+store; nothing that is in it is ever trusted or run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vdo import paths
+from vdo.errors import BadPath, RepositoryError
+from vdo.job import Oid
+from vdo.process import clean_environ
+from vdo.store.git import Git
+from vdo.tree import Content, Mode, Tree
+
+MAX_FILE_BYTES = 100 * 1024 * 1024
+"""The largest file that a command may leave: what GitHub takes at most."""
+_TICK_NS = 20_000_000
+_Stamp = tuple[int, int, int]
+
+
+@dataclass
+class Checkout:
+    """A tree that was written to `folder`."""
+
+    folder: Path
+    tree: Tree
+    _stamps: dict[str, _Stamp] = field(default_factory=dict)
+    _settled_ns: int = 0
+
+    def read_back(self, git: Git, *, include_ignored: bool = False) -> dict[str, Content | None]:
+        """What was changed in the folder since: new bytes, None for what is gone. Raises BadPath when a rule is broken.
+
+        Files that git ignores stay out unless they were there before. A file whose inode, size and change time are as
+        they were written is not read again.
+        """
+        seen: set[str] = set()
+        changed: dict[str, Content | None] = {}
+        fresh: list[str] = []
+        for path, info in _files(self.folder):
+            seen.add(path)
+            known = path in self._stamps
+            if known and self._stamps[path] == _stamp(info) and info.st_ctime_ns < self._settled_ns:
+                continue
+            if known:
+                content = _read(self.folder, path, info)
+                if content.data != self.tree.read(path) or content.mode != self.tree.mode(path):
+                    changed[path] = content
+            else:
+                fresh.append(path)
+        ignored = set() if include_ignored or not fresh else _ignored(git, self.folder, fresh)
+        for path in fresh:
+            if path not in ignored:
+                changed[path] = _read(self.folder, path, (self.folder / path).lstat())
+        changed.update(dict.fromkeys(self._stamps.keys() - seen))
+        return changed
+
+
+@contextlib.contextmanager
+def private_folder(mark: str) -> Iterator[Path]:
+    """An empty folder outside of any repository, removed at the end; its name carries the claim's mark."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{mark}-", dir=_root()))
+    try:
+        yield folder
+    finally:
+        remove(folder)
+
+
+def leftovers(mark: str) -> list[Path]:
+    """Private folders that a dead claim left behind."""
+    return sorted(_root().glob(f"{mark}-*"))
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, also one whose inner folders were made unreadable."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        for inner, _, _ in os.walk(folder):
+            with contextlib.suppress(OSError):
+                os.chmod(inner, 0o700)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _root() -> Path:
+    """Where private folders live: below the temporary folder, or another place when that is inside a repository."""
+    for place in (Path(tempfile.gettempdir()), Path("/var/tmp"), Path.home() / ".cache"):
+        root = place.resolve() / f"vdo-{os.geteuid()}"
+        if any((above / ".git").exists() for above in root.parents) or not place.is_dir():
+            continue
+        root.mkdir(mode=0o700, exist_ok=True)
+        info = root.lstat()
+        if stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid():
+            root.chmod(0o700)
+            return root
+    raise RepositoryError(
+        "there is no place for private checkouts outside of a repository", hint="set TMPDIR to such a folder"
+    )
+
+
+def write(tree: Tree, folder: Path) -> Checkout:
+    """Write every file of the tree into the empty `folder`; submodules are left out."""
+    checkout = Checkout(folder, tree)
+    made = {""}
+    for path in tree.paths():
+        mode = tree.mode(path)
+        if mode is Mode.SUBMODULE:
+            continue
+        parent = path.rpartition("/")[0]
+        if parent not in made:
+            _make_folders(folder, parent, made)
+        checkout._stamps[path] = _write_file(f"{folder}/{path}", tree.read(path), mode)
+    checkout._settled_ns = time.time_ns() - _TICK_NS
+    return checkout
+
+
+def _make_folders(folder: Path, path: str, made: set[str]) -> None:
+    """Make each folder on the way. A name that exists but was not made here is a file or a link: a forged tree."""
+    names = path.split("/")
+    for depth in range(1, len(names) + 1):
+        here = "/".join(names[:depth])
+        if here in made:
+            continue
+        if names[depth - 1] in ("", ".", "..") or paths.is_git_name(names[depth - 1]):
+            raise RepositoryError(f"the tree has a folder {here!r} that cannot be written to disk safely")
+        try:
+            os.mkdir(f"{folder}/{here}", 0o755)
+        except FileExistsError:
+            raise RepositoryError(f"the tree has both a file and a folder {here!r}") from None
+        made.add(here)
+
+
+def _write_file(path: str, data: bytes, mode: Mode) -> _Stamp:
+    name = path.rpartition("/")[2]
+    if name in (".", "..") or paths.is_git_name(name):
+        raise RepositoryError(f"the tree has a file {name!r} that cannot be written to disk safely")
+    if mode is Mode.SYMLINK:
+        os.symlink(data, os.fsencode(path))
+        return _stamp(os.lstat(path))
+    permissions = 0o755 if mode is Mode.EXECUTABLE else 0o644
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, permissions)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        return _stamp(os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _stamp(info: os.stat_result) -> _Stamp:
+    return info.st_ino, info.st_size, info.st_ctime_ns
+
+
+def _files(folder: Path, prefix: str = "") -> Iterator[tuple[str, os.stat_result]]:
+    """Every file below; only regular files and symbolic links can be part of a project."""
+    with os.scandir(folder / prefix) as found:
+        items = sorted(found, key=lambda item: item.name)
+    for item in items:
+        path = prefix + item.name
+        if item.name == ".git" and not prefix:
+            continue
+        info = item.stat(follow_symlinks=False)
+        if stat.S_ISDIR(info.st_mode):
+            if paths.is_git_name(item.name):
+                raise BadPath(
+                    f"{path!r} is a repository inside the project: remove it, a job's tree holds its files itself"
+                )
+            yield from _files(folder, path + "/")
+        elif stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode):
+            yield path, info
+        else:
+            raise BadPath(f"{path!r} is neither a file nor a folder nor a symbolic link (a pipe, a socket, a device)")
+
+
+def _read(folder: Path, path: str, info: os.stat_result) -> Content:
+    if stat.S_ISLNK(info.st_mode):
+        return Content(Mode.SYMLINK, os.fsencode(os.readlink(folder / path)))
+    if info.st_size > MAX_FILE_BYTES:
+        raise BadPath(f"{path!r} is {info.st_size:,} bytes large, at most {MAX_FILE_BYTES:,} are taken")
+    descriptor = os.open(folder / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        data = file.read(MAX_FILE_BYTES + 1)
+    return Content(Mode.EXECUTABLE if info.st_mode & stat.S_IXUSR else Mode.FILE, data)
+
+
+def _ignored(git: Git, folder: Path, fresh: list[str]) -> set[str]:
+    """Which of these new files git ignores, asked with a git dir of our own: the folder's `.git` is not read."""
+    with tempfile.TemporaryDirectory(prefix="vdo-") as own:
+        subprocess.run(
+            ["git", "init", "--quiet", "--bare", "--template=", own], env=git.environ, check=True, capture_output=True
+        )
+        command = ["git", f"--git-dir={own}", f"--work-tree={folder}", "-c", "core.fsmonitor=false"]
+        command += ["-c", "core.hooksPath=/dev/null", "check-ignore", "--stdin", "-z", "--no-index"]
+        names = b"".join(os.fsencode(path) + b"\0" for path in fresh)
+        done = subprocess.run(command, input=names, capture_output=True, cwd=folder, env=git.environ, check=False)
+    if done.returncode not in (0, 1):
+        raise RepositoryError(f"git check-ignore failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+    return {os.fsdecode(name) for name in done.stdout.split(b"\0") if name}
+
+
+def add_throwaway_git(git: Git, tree: Oid, folder: Path, title: str, environ: Mapping[str, str]) -> None:
+    """Give the folder a `.git` with one commit of `tree`, so that coding agents can use git there."""
+    env = {**clean_environ(environ), "LC_ALL": "C"}
+
+    def run(*args: str, input: bytes = b"") -> str:
+        done = subprocess.run(["git", *args], cwd=folder, env=env, input=input, capture_output=True, check=False)
+        if done.returncode:
+            raise RepositoryError(f"git {args[0]} failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+        return done.stdout.decode().strip()
+
+    run("init", "--quiet", "--template=", "--initial-branch=main", "--object-format=sha1")
+    pack = folder / ".git" / "objects" / "pack"
+    pack.mkdir(parents=True, exist_ok=True)
+    git.run("pack-objects", "--quiet", "--revs", str(pack / "pack"), input=f"{tree}\n".encode())
+    who = ("-c", "user.name=vdo", "-c", "user.email=vdo@localhost", "-c", "commit.gpgSign=false")
+    commit = run(*who, "commit-tree", tree, "-m", title)
+    run("update-ref", "refs/heads/main", commit)
+    run("read-tree", "HEAD")
+
+
+def adopt(tree: Tree, changes: Mapping[str, Content | None]) -> None:
+    """Take changes into a tree, all or nothing: deletions first, so that a file can become a folder. Raises BadPath."""
+    trial = Tree(tree.base, tree.changes)
+    for path, change in changes.items():
+        if change is None:
+            trial.delete(path)
+    for path, change in changes.items():
+        if change is not None:
+            trial.write(path, change.data, change.mode)
+    tree.changes = trial.changes

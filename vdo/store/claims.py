@@ -1,0 +1,104 @@
+"""Who works on a job at this moment: one lock per job that a dead process cannot keep, and the wish to cancel.
+
+The lock (flock) is freed by the kernel when its holder dies, so no heartbeat is needed. The nonce in the file marks
+every process that the holder started (VDO_CLAIM in its environment), so that the next claim can end what is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from vdo import process
+from vdo.errors import JobBusy
+from vdo.job import JobId
+
+
+@dataclass
+class Claim:
+    """The right to work on one job, held until `release` or the end of this process."""
+
+    job: JobId
+    nonce: str
+    _folder: Path
+    _descriptor: int
+
+    def cancel_asked(self) -> bool:
+        """Somebody ran `vdo cancel` on this claim."""
+        try:
+            return _cancel_file(self._folder, self.job).read_text() == self.nonce
+        except OSError:
+            return False
+
+    def release(self) -> None:
+        """Give the job back; every process that still carries the claim's mark is ended first."""
+        if self._descriptor < 0:
+            return
+        process.end_marked(self.nonce)
+        with contextlib.suppress(FileNotFoundError):
+            _cancel_file(self._folder, self.job).unlink()
+        os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def take(folder: Path, job: JobId) -> Claim:
+    """Claim a job, ending what a dead holder left running; raises JobBusy when somebody alive holds it."""
+    path = _file(folder, job)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise JobBusy(f"job #{job} is being worked on by another process") from None
+    left = os.read(descriptor, 100).decode("ascii", "replace").strip()
+    if left:
+        process.end_marked(left)
+    nonce = secrets.token_hex(16)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, nonce.encode(), 0)
+    os.fsync(descriptor)
+    return Claim(job, nonce, folder, descriptor)
+
+
+def is_held(folder: Path, job: JobId) -> bool:
+    """Somebody alive holds the job's claim."""
+    try:
+        descriptor = os.open(_file(folder, job), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def ask_cancel(folder: Path, job: JobId) -> bool:
+    """Ask whoever holds the claim to stop; False when nobody does."""
+    try:
+        nonce = _file(folder, job).read_text()
+    except OSError:
+        return False
+    if not nonce or not is_held(folder, job):
+        return False
+    wish = _cancel_file(folder, job)
+    partial = wish.with_suffix(".new")
+    partial.write_text(nonce)
+    partial.replace(wish)
+    return True
+
+
+def _file(folder: Path, job: JobId) -> Path:
+    return folder / "claims" / str(job)
+
+
+def _cancel_file(folder: Path, job: JobId) -> Path:
+    return folder / "claims" / f"{job}.cancel"

@@ -1,0 +1,178 @@
+"""The journal of a job: its source of truth, one commit per state change and checkpoint on refs/vdo/jobs/N."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pygit2
+
+from vdo.errors import RefConflict, RepositoryError
+from vdo.job import EMPTY_TREE, Job, JobId, JobRef, JobSpec, Oid, Revision, State, Uid
+from vdo.store import messages, objects, reffiles, specs
+from vdo.store.identity import Identity, iso, now
+from vdo.store.index import Index
+from vdo.store.refs import Refs
+from vdo.tree import Content, Entry, Mode
+
+Record = Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """One state change or checkpoint."""
+
+    job: Job
+    note: str
+    """The log line and what follows it, without the trailers."""
+    work: Oid
+    record: Oid
+    when: int
+    """Seconds since the epoch, for showing only: order comes from the chain of parents."""
+
+
+class Journals:
+    """All journals of one repository, for appending."""
+
+    def __init__(self, repo: pygit2.Repository, common_dir: Path, refs: Refs, index: Index, identity: Identity) -> None:
+        self._repo = repo
+        self._common_dir = common_dir
+        self._refs = refs
+        self._index = index
+        self._identity = identity
+
+    def create(self, spec: JobSpec, project: Uid | None, state: State = State.QUEUED) -> Job:
+        """Record a new job under the next free number; durable when this returns."""
+        uid = Uid(secrets.token_hex(16))
+        base = spec.extends.commit if isinstance(spec.extends, Revision) else None
+        work = objects.tree_of(self._repo, base) if base else EMPTY_TREE
+        record = {"spec.json": specs.dump(spec), "description": spec.description.encode()}
+        tree = self._tree(work, self._record_tree(EMPTY_TREE, record))
+        self._refuse_plain_job_branch()
+        created_at = iso(*now())
+        with self._refs.lock():
+            for number in self._free_numbers():
+                job = Job(
+                    id=number,
+                    uid=uid,
+                    project=project or uid,
+                    title=spec.title,
+                    state=state,
+                    seq=0,
+                    journal=Oid(""),
+                    created_at=created_at,
+                    updated_at=created_at,
+                    extends=spec.extends,
+                    merges=spec.merges,
+                    base=base,
+                )
+                try:
+                    return self._write(job, _opening(spec), tree, [base] if base else [], None)
+                except RefConflict:
+                    continue
+        raise AssertionError("numbers do not end")
+
+    def append(
+        self,
+        job: Job,
+        note: str,
+        *,
+        work: Oid | None = None,
+        record: Record | None = None,
+        keep: Sequence[Oid] = (),
+    ) -> Job:
+        """Append `job` (changed by dataclasses.replace) after the entry that it was read from.
+
+        `keep` are commits that the journal holds reachable from now on. Raises RefConflict when the journal moved on:
+        somebody else has the job. Durable when this returns; the Job that comes back is the one to go on with.
+        """
+        before = self.trees(job.journal)
+        record_tree = self._record_tree(before[1], record or {})
+        tree = self._tree(before[0] if work is None else work, record_tree)
+        job = dataclasses.replace(job, seq=job.seq + 1, updated_at=iso(*now()))
+        return self._write(job, note, tree, [job.journal, *keep], job.journal)
+
+    def trees(self, journal: Oid) -> tuple[Oid, Oid]:
+        """(work, record) of an entry."""
+        found = objects.folder(self._repo, objects.tree_of(self._repo, journal))
+        return (found["work"][1] if "work" in found else EMPTY_TREE), found["record"][1]
+
+    def record(self, journal: Oid) -> objects.StoredTree:
+        """The record of an entry as files."""
+        return objects.StoredTree(self._repo, self.trees(journal)[1])
+
+    def entries(self, tip: Oid) -> Iterator[JournalEntry]:
+        """Newest first, following first parents down to Seq 0."""
+        at: Oid | None = tip
+        while at is not None:
+            entry, at = self.entry(at)
+            yield entry
+
+    def entry(self, oid: Oid) -> tuple[JournalEntry, Oid | None]:
+        """One entry and the one before it."""
+        try:
+            commit = self._repo[oid]
+        except KeyError:
+            raise objects.missing(oid) from None
+        assert isinstance(commit, pygit2.Commit)
+        job = messages.read_job(commit.message, oid)
+        work, record = self.trees(oid)
+        note = commit.message.rstrip("\n").rsplit("\n\n", 1)[0]
+        above = Oid(str(commit.parent_ids[0])) if job.seq else None
+        return JournalEntry(job, note, work, record, commit.commit_time), above
+
+    def _write(self, job: Job, note: str, tree: Oid, parents: Sequence[Oid], expected: Oid | None) -> Job:
+        message = messages.journal_message(job, note)
+        oid = objects.commit(self._repo, self._identity, message, tree, parents, now())
+        written = dataclasses.replace(job, journal=oid)
+        with self._refs.lock():
+            before = reffiles.stamp(self._common_dir, settled=False)
+            self._refs.move(f"{reffiles.JOBS}{job.id}", oid, expected)
+            self._index.record(written, message, before)
+        return written
+
+    def _tree(self, work: Oid, record: Oid) -> Oid:
+        return objects.write_folder(self._repo, {"work": work, "record": record})
+
+    def _record_tree(self, before: Oid, record: Record) -> Oid:
+        changes: dict[str, Content | Entry | None] = {name: Content(Mode.FILE, data) for name, data in record.items()}
+        return objects.apply(self._repo, before, changes)
+
+    def _free_numbers(self) -> Iterator[JobId]:
+        """Numbers that neither a job nor a branch of anybody has, upwards from the highest job."""
+        number = self._index.newest()
+        packed = self._common_dir / "packed-refs"
+        listing = packed.read_text("utf-8", "surrogateescape") if packed.exists() else ""
+        remotes = self._common_dir / "refs" / "remotes"
+        folders = [folder for folder in remotes.iterdir() if folder.is_dir()] if remotes.is_dir() else []
+        heads = self._common_dir / "refs" / "heads"
+        while True:
+            number += 1
+            loose = [root / "job" / str(number) for root in (heads, *folders)]
+            if any(path.exists() for path in loose) or f"/job/{number}\n" in listing:
+                continue
+            yield JobId(number)
+
+    def _refuse_plain_job_branch(self) -> None:
+        if self._refs.read("refs/heads/job") is not None:
+            raise RepositoryError(
+                "a branch named `job` is in the way: git cannot hold job/1 beside it",
+                hint="rename it: git branch -m job SOMETHING-ELSE",
+            )
+
+
+def _opening(spec: JobSpec) -> str:
+    if spec.rollback_to is not None:
+        return f"Roll back to job {spec.rollback_to}"
+    if spec.merges:
+        return "Merging " + " and ".join(_called(parent) for parent in (spec.extends, *spec.merges))
+    if spec.extends is not None:
+        return f"Queued: extends {_called(spec.extends)}"
+    return "Queued: a new project"
+
+
+def _called(parent: JobRef | Revision | None) -> str:
+    return f"job #{parent.id}" if isinstance(parent, JobRef) else str(parent)

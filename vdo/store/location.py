@@ -1,0 +1,118 @@
+"""Finding the repository as git does, refusing what vdo cannot keep its promises in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vdo.errors import RepositoryError, RepositoryNotFound
+from vdo.process import clean_environ
+
+OWN_FOLDER = "vdo"
+"""Below the common git dir: locks, claims, the write-ahead files, the index. All of it is local."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """A repository on disk: `common_dir` holds refs and objects, also of linked work trees."""
+
+    common_dir: Path
+    bare: bool
+
+    @property
+    def own(self) -> Path:
+        return self.common_dir / OWN_FOLDER
+
+
+def discover(start: str | None, environ: Mapping[str, str]) -> Location:
+    """The repository named by `start` (-C), VDO_REPO, GIT_DIR, or found upwards from the current folder.
+
+    Raises RepositoryNotFound, or RepositoryError for one that vdo does not work in (SHA-256, reftable, foreign owner).
+    """
+    named = start or environ.get("VDO_REPO")
+    if named and not Path(named).is_dir():
+        raise RepositoryNotFound(f"there is no folder {named!r}")
+    plain = not any(name.startswith("GIT_") and name not in _HARMLESS for name in environ)
+    found = _walk_up(Path(named or ".")) if plain else None
+    return found if found is not None else _ask_git(named, environ)
+
+
+_HARMLESS = frozenset(
+    f"GIT_{role}_{what}" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL", "DATE")
+) | {"GIT_EDITOR", "GIT_PAGER", "GIT_TERMINAL_PROMPT", "GIT_ASKPASS", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL"}
+
+
+def _walk_up(start: Path) -> Location | None:
+    """The plain cases without a process (it would be half of the time of `vdo list`); None: let git decide."""
+    folder = Path(os.path.abspath(start))
+    for candidate in (folder, *folder.parents):
+        inner = candidate / ".git"
+        if inner.is_dir() and _is_git_dir(inner):
+            return _plain(inner, bare=False, also=candidate)
+        if inner.exists() or (candidate / "gitdir").exists():
+            return None
+        if _is_git_dir(candidate):
+            return _plain(candidate, bare=True, also=candidate) if candidate.name != ".git" else None
+    return None
+
+
+def _is_git_dir(folder: Path) -> bool:
+    return (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
+
+
+def _plain(git_dir: Path, *, bare: bool, also: Path) -> Location | None:
+    try:
+        config = (git_dir / "config").read_text("utf-8", "replace").casefold()
+        owned = all(os.stat(path).st_uid == os.geteuid() for path in (git_dir, also))
+    except OSError:
+        return None
+    if not owned or any(word in config for word in ("extensions", "worktree", "[include")) or "SUDO_UID" in os.environ:
+        return None
+    if ("bare = true" in config) != bare or (git_dir / "reftable").exists():
+        return None
+    return Location(git_dir.resolve(), bare)
+
+
+def _ask_git(named: str | None, environ: Mapping[str, str]) -> Location:
+    command = ["git", "rev-parse", "--path-format=absolute", "--git-common-dir", "--is-bare-repository"]
+    command.append("--show-object-format")
+    env = clean_environ(environ) if named else dict(environ)
+    try:
+        done = subprocess.run(
+            command, cwd=named or ".", env={**env, "LC_ALL": "C"}, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise RepositoryError("git is not installed", hint="install git 2.31 or later") from None
+    if done.returncode:
+        raise _refused(done.stderr, named or os.getcwd())
+    common, bare, object_format = done.stdout.splitlines()
+    if object_format != "sha1":
+        raise RepositoryError(
+            f"{common} stores {object_format} objects; vdo works with SHA-1 objects only",
+            hint="make one with `vdo init NAME.git`, or convert this one",
+        )
+    if (Path(common) / "reftable").exists():
+        raise _reftable(common)
+    return Location(Path(common).resolve(), bare == "true")
+
+
+def _refused(message: str, where: str) -> RepositoryError:
+    text = message.strip().removeprefix("fatal: ").splitlines()
+    first = text[0] if text else "git does not answer"
+    if "not a git repository" in first:
+        return RepositoryNotFound(f"{where} is not inside a git repository")
+    if "dubious ownership" in first:
+        return RepositoryError(first, hint=f"if you trust it: git config --global --add safe.directory {where}")
+    if "refstorage" in message:
+        return _reftable(where)
+    return RepositoryError(f"git cannot use the repository at {where}: {first}")
+
+
+def _reftable(where: str) -> RepositoryError:
+    return RepositoryError(
+        f"{where} keeps its refs in a reftable; vdo works with file refs only",
+        hint="`git refs migrate --ref-format=files` converts it",
+    )

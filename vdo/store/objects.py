@@ -1,0 +1,253 @@
+"""Git objects: blobs, trees and commits, written durably; a stored tree as the base of one in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pygit2
+
+from vdo.errors import RepositoryError
+from vdo.job import EMPTY_TREE, Oid
+from vdo.store.git import Git
+from vdo.store.identity import Identity, Person, now
+from vdo.tree import Base, Content, Entry, Mode, Tree
+
+# A job's objects are durable before the ref that names them moves.
+pygit2.settings.enable_fsync_gitdir(True)
+
+_TREE_MODE = 0o040000
+Changes = Mapping[str, Content | Entry | None]
+
+
+class StoredTree(Base):
+    """A tree of the repository, read where it is asked for."""
+
+    def __init__(self, repo: pygit2.Repository, oid: Oid) -> None:
+        self._repo = repo
+        self.oid = oid
+        self._folders: dict[str, dict[str, tuple[int, Oid]] | None] = {}
+        self._paths: list[str] | None = None
+
+    def entry(self, path: str) -> Entry | None:
+        above, _, name = path.rpartition("/")
+        names = self._folder(above)
+        found = names.get(name) if names is not None else None
+        if found is None or found[0] == _TREE_MODE:
+            return None
+        return Entry(_mode(found[0]), found[1])
+
+    def is_folder(self, path: str) -> bool:
+        return self._folder(path) is not None
+
+    def paths(self) -> list[str]:
+        if self._paths is None:
+            self._paths = sorted(path for path, _ in entries(self._repo, self.oid))
+        return self._paths
+
+    def read(self, oid: Oid) -> bytes:
+        return blob(self._repo, oid)
+
+    def _folder(self, path: str) -> dict[str, tuple[int, Oid]] | None:
+        if path not in self._folders:
+            self._folders[path] = self._read_folder(path)
+        return self._folders[path]
+
+    def _read_folder(self, path: str) -> dict[str, tuple[int, Oid]] | None:
+        if not path:
+            return folder(self._repo, self.oid)
+        above, _, name = path.rpartition("/")
+        names = self._folder(above)
+        found = names.get(name) if names is not None else None
+        return folder(self._repo, found[1]) if found is not None and found[0] == _TREE_MODE else None
+
+
+def folder(repo: pygit2.Repository, oid: Oid) -> dict[str, tuple[int, Oid]]:
+    """A folder's entries, from the raw object: pygit2's own iteration is an order of magnitude slower."""
+    if oid == EMPTY_TREE:
+        return {}
+    try:
+        _, data = repo.read(oid)
+    except KeyError:
+        raise missing(oid) from None
+    found = {}
+    at = 0
+    while at < len(data):
+        space = data.index(b" ", at)
+        end = data.index(b"\0", space)
+        name = data[space + 1 : end].decode("utf-8", "surrogateescape")
+        found[name] = (int(data[at:space], 8), Oid(data[end + 1 : end + 21].hex()))
+        at = end + 21
+    return found
+
+
+def _mode(mode: int) -> Mode:
+    if mode in (Mode.EXECUTABLE, Mode.SYMLINK, Mode.SUBMODULE):
+        return Mode(mode)
+    return Mode.EXECUTABLE if mode & 0o111 else Mode.FILE  # 100664 in old histories
+
+
+def entries(repo: pygit2.Repository, tree: Oid, prefix: str = "") -> Iterator[tuple[str, Entry]]:
+    """Every file of a tree with its mode and blob, folders in git's order."""
+    for name, (mode, oid) in folder(repo, tree).items():
+        if mode == _TREE_MODE:
+            yield from entries(repo, oid, f"{prefix}{name}/")
+        else:
+            yield prefix + name, Entry(_mode(mode), oid)
+
+
+def blob(repo: pygit2.Repository, oid: Oid) -> bytes:
+    try:
+        return bytes(repo.read(oid)[1])
+    except KeyError:
+        raise missing(oid) from None
+
+
+def missing(oid: Oid) -> RepositoryError:
+    return RepositoryError(
+        f"object {oid} is missing from the repository", hint="`git fsck` shows the damage; fetch it from a clone"
+    )
+
+
+def parents_of(repo: pygit2.Repository, commit: Oid) -> list[Oid]:
+    """The parents of a commit, in order."""
+    try:
+        found = repo[commit]
+    except KeyError:
+        raise missing(commit) from None
+    assert isinstance(found, pygit2.Commit)
+    return [Oid(str(parent)) for parent in found.parent_ids]
+
+
+def tree_of(repo: pygit2.Repository, commit: Oid) -> Oid:
+    """The tree of a commit."""
+    try:
+        found = repo[commit]
+    except KeyError:
+        raise missing(commit) from None
+    assert isinstance(found, pygit2.Commit)
+    return Oid(str(found.tree_id))
+
+
+def load(repo: pygit2.Repository, tree: Oid) -> Tree:
+    """A stored tree to work on in memory."""
+    return Tree(StoredTree(repo, tree))
+
+
+def store(repo: pygit2.Repository, tree: Tree) -> Oid:
+    """Write a tree that was loaded from this repository; its id. Only what changed is written."""
+    assert isinstance(tree.base, StoredTree)
+    return apply(repo, tree.base.oid, tree.changes)
+
+
+def apply(repo: pygit2.Repository, base: Oid, changes: Changes) -> Oid:
+    """`base` with the changes (None deletes); folders that become empty are gone."""
+    if not changes:
+        return base
+    return _apply(repo, base, {tuple(path.split("/")): change for path, change in changes.items()}) or EMPTY_TREE
+
+
+def _apply(
+    repo: pygit2.Repository, base: Oid | None, changes: Mapping[tuple[str, ...], Content | Entry | None]
+) -> Oid | None:
+    here: dict[str, Content | Entry | None] = {}
+    below: dict[str, dict[tuple[str, ...], Content | Entry | None]] = {}
+    for parts, change in changes.items():
+        if len(parts) == 1:
+            here[parts[0]] = change
+        else:
+            below.setdefault(parts[0], {})[parts[1:]] = change
+    names = folder(repo, base) if base is not None else {}
+    for name, change in here.items():
+        if change is None:
+            if name not in below and names.get(name, (0,))[0] != _TREE_MODE:
+                names.pop(name, None)
+        else:
+            oid = change.oid if isinstance(change, Entry) else Oid(str(repo.create_blob(change.data)))
+            names[name] = (change.mode, oid)
+    for name, inner in below.items():
+        found = names.get(name)
+        subtree = _apply(repo, found[1] if found is not None and found[0] == _TREE_MODE else None, inner)
+        if subtree is not None:
+            names[name] = (_TREE_MODE, subtree)
+        elif found is None or found[0] == _TREE_MODE:
+            names.pop(name, None)
+    return _write_folder(repo, names) if names else None
+
+
+def ensure_empty_tree(repo: pygit2.Repository) -> Oid:
+    """The empty tree as an object that is really there: git knows it by heart, other clients may not."""
+    return Oid(str(repo.odb.write(pygit2.enums.ObjectType.TREE, b"")))
+
+
+def write_folder(repo: pygit2.Repository, folders: Mapping[str, Oid]) -> Oid:
+    """A tree of these subtrees."""
+    return _write_folder(repo, {name: (_TREE_MODE, oid) for name, oid in folders.items()})
+
+
+def _write_folder(repo: pygit2.Repository, names: Mapping[str, tuple[int, Oid]]) -> Oid:
+    # git sorts a folder as if its name ended in a slash.
+    rows = [(name.encode("utf-8", "surrogateescape"), mode, oid) for name, (mode, oid) in names.items()]
+    rows.sort(key=lambda row: row[0] + b"/" if row[1] == _TREE_MODE else row[0])
+    data = b"".join(b"%o %s\0%s" % (mode, name, bytes.fromhex(oid)) for name, mode, oid in rows)
+    return Oid(str(repo.odb.write(pygit2.enums.ObjectType.TREE, data)))
+
+
+def commit(
+    repo: pygit2.Repository, identity: Identity, message: str, tree: Oid, parents: Sequence[Oid], when: tuple[int, int]
+) -> Oid:
+    """Write a commit (unsigned); durable when this returns."""
+    author = _signature(identity.author, when)
+    committer = _signature(identity.committer, when)
+    return Oid(str(repo.create_commit(None, author, committer, message, tree, list(parents))))
+
+
+def signed_commit(git: Git, identity: Identity, message: str, tree: Oid, parents: Sequence[Oid]) -> Oid:
+    """Write a commit that git signs as its configuration says (gpg, ssh or x509)."""
+    seconds, offset = now()
+    when = f"{seconds} {'-' if offset < 0 else '+'}{abs(offset) // 60:02}{abs(offset) % 60:02}"
+    environ = {
+        f"GIT_{role}_{what}": value
+        for role, person in (("AUTHOR", identity.author), ("COMMITTER", identity.committer))
+        for what, value in (("NAME", person.name), ("EMAIL", person.email), ("DATE", when))
+    }
+    args = ["commit-tree", "-S", tree, "-F", "-"]
+    for parent in parents:
+        args += ["-p", parent]
+    return Oid(git.run(*args, input=message.encode(), environ=environ).decode().strip())
+
+
+def _signature(person: Person, when: tuple[int, int]) -> pygit2.Signature:
+    return pygit2.Signature(person.name, person.email, when[0], when[1])
+
+
+def differences(repo: pygit2.Repository, old: Oid, new: Oid, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(path, status) for each file that differs: A, M or D, without renames; equal folders are not read."""
+    if old == new:
+        return
+    before, after = folder(repo, old), folder(repo, new)
+    for name in sorted(before.keys() | after.keys()):
+        was, now_ = before.get(name), after.get(name)
+        if was == now_:
+            continue
+        path = prefix + name
+        was_folder = was is not None and was[0] == _TREE_MODE
+        now_folder = now_ is not None and now_[0] == _TREE_MODE
+        if was_folder or now_folder:
+            yield from differences(
+                repo,
+                was[1] if was is not None and was_folder else EMPTY_TREE,
+                now_[1] if now_ is not None and now_folder else EMPTY_TREE,
+                path + "/",
+            )
+        if was is not None and not was_folder and (now_ is None or now_folder):
+            yield path, "D"
+        elif now_ is not None and not now_folder:
+            yield path, "A" if was is None or was_folder else "M"
+
+
+def open_repository(common_dir: Path) -> pygit2.Repository:
+    try:
+        return pygit2.Repository(str(common_dir))
+    except pygit2.GitError as problem:
+        raise RepositoryError(f"{common_dir} cannot be opened: {problem}") from None

@@ -1,0 +1,99 @@
+"""One repository opened for writing: objects, refs, journals and claims beside everything that can be read."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+import pygit2
+
+from vdo.errors import BranchMoved, RepositoryError
+from vdo.job import Job, Oid, State
+from vdo.store import identity, messages, objects, reffiles
+from vdo.store.calllog import CallLog
+from vdo.store.identity import Identity
+from vdo.store.journal import Journals
+from vdo.store.location import Location
+from vdo.store.reader import Reader
+from vdo.store.refs import Refs
+from vdo.tree import Tree
+
+
+class Repository(Reader):
+    """The write path; one instance per thread."""
+
+    def __init__(self, location: Location, environ: Mapping[str, str] | None = None) -> None:
+        super().__init__(location, environ)
+        self._environ = os.environ if environ is None else environ
+        self.repo = objects.open_repository(location.common_dir)
+        self.refs = Refs(self.repo, location.common_dir, self.git)
+
+    @cached_property
+    def identity(self) -> Identity:
+        return identity.read(self.git, self._environ)
+
+    @cached_property
+    def journals(self) -> Journals:
+        return Journals(self.repo, self.location.common_dir, self.refs, self.index, self.identity)
+
+    def call_log(self, job: Job) -> CallLog:
+        return CallLog(self.location.own / "calls" / job.uid)
+
+    def tree(self, commit: Oid) -> Tree:
+        """The files of a commit, to work on in memory."""
+        return objects.load(self.repo, objects.tree_of(self.repo, commit))
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turns what libgit2 and the system say of a full or read-only disk into one clear error."""
+        try:
+            yield
+        except (pygit2.GitError, OSError) as problem:
+            raise RepositoryError(
+                f"the repository {self.location.common_dir} cannot be written: {problem}",
+                hint="check free space and permissions; what was done so far is in the journal",
+            ) from problem
+
+    def build_commit(self, job: Job, description: str, tree: Oid) -> Oid:
+        """The job's one commit, signed when git's configuration says so. Nothing points to it yet."""
+        message = messages.commit_message(dataclasses.replace(job, state=State.COMPLETED), description)
+        parents = [*([job.base] if job.base else []), *(self.merge_parents(job))]
+        if self.identity.signs:
+            return objects.signed_commit(self.git, self.identity, message, tree, parents)
+        return objects.commit(self.repo, self.identity, message, tree, parents, identity.now())
+
+    def merge_parents(self, job: Job) -> list[Oid]:
+        """The further parents of the job's commit."""
+        return [self.resolve(parent) for parent in job.merges]
+
+    def publish_branch(self, job: Job) -> None:
+        """Create the job's branch at its commit, or accept a tip that contains it; raises BranchMoved otherwise."""
+        assert job.commit is not None
+        name = f"{reffiles.HEADS}{job.branch}"
+        with self.refs.lock():
+            tip = self.refs.read(name)
+            if tip is None:
+                self.refs.create(name, job.commit)
+            elif not self.contains(job.commit, tip):
+                raise BranchMoved(
+                    f"the branch {job.branch} exists and does not contain commit {job.commit[:12]} of job #{job.id}",
+                    hint=f"rename it (git branch -m {job.branch} OTHER) and run `vdo run {job.id}` to publish the job",
+                )
+            self._point_head_somewhere(name)
+
+    def _point_head_somewhere(self, branch: str) -> None:
+        """In a bare repository that vdo made, HEAD points at a branch that exists, so that a clone checks it out."""
+        if self.location.bare and self.repo.head_is_unborn and "vdo.created" in self.repo.config:
+            self.git.run("symbolic-ref", "HEAD", branch)
+
+    def checked_out(self, branch: str) -> str | None:
+        """The work tree that has this branch checked out, None when none has."""
+        listing = self.git.run("worktree", "list", "--porcelain").decode("utf-8", "replace")
+        for paragraph in listing.split("\n\n"):
+            lines = paragraph.splitlines()
+            if f"branch {reffiles.HEADS}{branch}" in lines and "bare" not in lines:
+                return lines[0].removeprefix("worktree ")
+        return None
