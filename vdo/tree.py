@@ -11,6 +11,9 @@ from vdo import paths
 from vdo.errors import BadPath
 from vdo.job import Oid
 
+_MAX_HOPS = 40
+"""After as many links Linux gives up (ELOOP)."""
+
 
 class Mode(enum.IntEnum):
     """git's file modes."""
@@ -125,7 +128,7 @@ class Tree:
         if mode is Mode.SUBMODULE:
             raise BadPath(f"{path!r} would be a submodule: a job's tree holds its files itself")
         if mode is Mode.SYMLINK:
-            paths.check_symlink(path, data.decode("utf-8", "surrogateescape"))
+            self._check_link(path, data.decode("utf-8", "surrogateescape"))
         self._put(path, Content(mode, data))
 
     def delete(self, path: str) -> None:
@@ -136,7 +139,10 @@ class Tree:
 
     def move(self, source: str, destination: str) -> None:
         """Renames a file, keeping bytes and mode; raises KeyError (no source) or BadPath (bad or taken destination)."""
-        data, mode = self.read(source), self.mode(source)
+        mode = self.mode(source)
+        if mode is Mode.SUBMODULE:
+            raise BadPath(f"{source!r} is a submodule: it stays where it is")
+        data = self.read(source)
         if destination in self:
             raise BadPath(f"{destination!r} exists already: delete it first, or choose another name")
         undo = self.changes.get(source, ...)
@@ -152,26 +158,46 @@ class Tree:
             raise
 
     def check_writable(self, path: str) -> None:
-        """Raises BadPath unless a file may be written at `path` in this tree."""
+        """Raises BadPath unless a file may be written at `path` in this tree.
+
+        What exists keeps its name, however odd; new names follow all rules of `paths`.
+        """
         if self._find(path) is not None:
+            paths.check_inside(path)
             return
-        if self.base.entry(path) is None:  # else the name is not this job's doing: existing code is taken as it is
-            paths.check(path)
+        paths.check(path)
         if self.is_folder(path):
             raise BadPath(f"{path!r} is a folder")
-        parents = path.split("/")[:-1]
-        for depth in range(1, len(parents) + 1):
-            above = "/".join(parents[:depth])
+        for above in _folders_of(path):
             if above in self:
                 raise BadPath(f"{above!r} is a file, so nothing can be written below it")
-        twin = self._folds().get(paths.fold(path))
-        if twin is not None and twin != path:
-            raise BadPath(f"{path!r} and {twin!r} would be the same file where case or Unicode form is ignored")
-        for depth in range(1, len(parents) + 1):
-            above = "/".join(parents[:depth])
-            twin = self._folds().get(paths.fold(above))
-            if twin is not None and twin != above:
-                raise BadPath(f"{above!r} and {twin!r} would be the same where case or Unicode form is ignored")
+        for name in (path, *_folders_of(path)):
+            twin = self._folds().get(paths.fold(name))
+            if twin is not None and twin != name and not self.is_folder(name):
+                raise BadPath(f"{name!r} and {twin!r} would be the same where case or Unicode form is ignored")
+
+    def _check_link(self, path: str, target: str) -> None:
+        """Follows a new link as the file system would: existing code may hold links that lead out."""
+        paths.check_symlink(path, target)
+        at, ahead, hops = path.split("/")[:-1], target.split("/"), 0
+        out = BadPath(f"the symbolic link {path!r} leads out of the project through another link")
+        while ahead and hops <= _MAX_HOPS:
+            name = ahead.pop(0)
+            if name == "..":
+                if not at:
+                    raise out
+                at.pop()
+            elif name not in ("", "."):
+                at.append(name)
+            here = "/".join(at)
+            found = self._find(here)
+            if found is None or found.mode is not Mode.SYMLINK or here == path:
+                continue
+            onwards = self.read(here).decode("utf-8", "surrogateescape")
+            if onwards.startswith("/"):
+                raise out
+            at.pop()
+            ahead, hops = [*onwards.split("/"), *ahead], hops + 1
 
     def _find(self, path: str) -> Content | Entry | None:
         return self.changes[path] if path in self.changes else self.base.entry(path)
@@ -185,16 +211,26 @@ class Tree:
             if change is None:  # it may have been the only reason for its folders: start over
                 self._folded = None
             else:
-                self._folded.update(_folds_of(path))
+                _add_folds(self._folded, path)
 
     def _folds(self) -> dict[str, str]:
         if self._folded is None:
             self._folded = {}
             for path in self.paths():
-                self._folded.update(_folds_of(path))
+                _add_folds(self._folded, path)
         return self._folded
 
 
-def _folds_of(path: str) -> dict[str, str]:
+def _folders_of(path: str) -> list[str]:
+    """`a/b` and `a` for `a/b/c`: the innermost first."""
     parts = path.split("/")
-    return {paths.fold(part): part for part in ("/".join(parts[:n]) for n in range(1, len(parts) + 1))}
+    return ["/".join(parts[:depth]) for depth in range(len(parts) - 1, 0, -1)]
+
+
+def _add_folds(folds: dict[str, str], path: str) -> None:
+    for name in (path, *_folders_of(path)):
+        known = paths.fold(name)
+        if known not in folds:
+            folds[known] = name
+        elif name != path:  # what is above a known folder is known as well
+            return
