@@ -26,48 +26,44 @@ _READ_BY_GIT = frozenset({".gitmodules", ".gitattributes", ".gitignore", ".mailm
 
 def check(path: str) -> str:
     """`path` itself when an agent may add a file there; raises BadPath with the reason otherwise."""
-    check_inside(path)
-    for name in path.split("/"):
-        _check_portable(path, name)
-    return path
-
-
-def check_inside(path: str) -> str:
-    """The rules that hold for files that are there already, too: what leaves the project or reaches git itself.
-
-    Names that only other operating systems cannot hold pass: existing code is changed under the names it has.
-    """
     if not path:
         raise BadPath("the path is empty")
     if "\\" in path:
         raise BadPath(f"{path!r} contains a backslash: separate folders with /")
-    if path.startswith("/") or re.match(r"[A-Za-z]:", path):
-        raise BadPath(f"{path!r} is absolute: name it relative to the project's folder")
     try:
         size = len(path.encode())
     except UnicodeEncodeError:
         raise BadPath(f"{path!r} is not valid Unicode") from None
     if size > MAX_PATH_BYTES:
         raise BadPath(f"the path is {size} bytes long, at most {MAX_PATH_BYTES} are allowed")
+    check_inside(path)
     for name in path.split("/"):
-        _check_inside(path, name)
+        _check_new(path, name)
     return path
 
 
-def _check_inside(path: str, name: str) -> None:
-    if name in ("", "."):
-        raise BadPath(f"{path!r} has an empty folder name or a '.': write it in its plain form")
-    if name == "..":
-        raise BadPath(f"{path!r} contains '..': paths stay inside the project's folder")
+def check_inside(path: str) -> str:
+    """The rules that hold for existing files, too: what would leave the project's folder or reach into git's.
+
+    All else passes: existing code is changed under the names that it has.
+    """
+    if path.startswith("/") or re.match(r"[A-Za-z]:", path):
+        raise BadPath(f"{path!r} is absolute: name it relative to the project's folder")
+    for name in path.split("/"):
+        if name in ("", "."):
+            raise BadPath(f"{path!r} has an empty folder name or a '.': write it in its plain form")
+        if name == "..":
+            raise BadPath(f"{path!r} contains '..': paths stay inside the project's folder")
+        if is_git_name(name):
+            raise BadPath(f"{path!r} names git's own folder: it cannot be part of a project")
+    return path
+
+
+def _check_new(path: str, name: str) -> None:
     if any(unicodedata.category(char) == "Cc" for char in name) or _INVISIBLE_ORDERS.search(name):
         raise BadPath(f"{path!r} contains a control character")
-    if is_git_name(name):
-        raise BadPath(f"{path!r} names git's own folder: it cannot be part of a project")
     if _plain(name) == ".gitmodules" or _MODULES_SHORT.fullmatch(_plain(name)):
         raise BadPath(f"{path!r} would bring submodules: a job's tree holds its files itself")
-
-
-def _check_portable(path: str, name: str) -> None:
     if len(name.encode()) > MAX_NAME_BYTES:
         raise BadPath(f"a name in {path!r} is longer than {MAX_NAME_BYTES} bytes")
     if name[-1] in ". ":

@@ -160,12 +160,11 @@ class Tree:
     def check_writable(self, path: str) -> None:
         """Raises BadPath unless a file may be written at `path` in this tree.
 
-        What exists keeps its name, however odd; new names follow all rules of `paths`.
+        What the base has keeps its name, however odd; new names follow all rules of `paths`.
         """
+        (paths.check if self.base.entry(path) is None else paths.check_inside)(path)
         if self._find(path) is not None:
-            paths.check_inside(path)
             return
-        paths.check(path)
         if self.is_folder(path):
             raise BadPath(f"{path!r} is a folder")
         for above in _folders_of(path):
