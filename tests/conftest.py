@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pygit2
@@ -12,8 +12,10 @@ import pytest
 from hypothesis import settings
 from pygit2.enums import ConfigLevel
 
+_IN_CI = bool(os.environ.get("CI"))
+
 # Two shared cores make a time per example meaningless; in CI the same examples come up in every run.
-settings.register_profile("vdo", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
+settings.register_profile("vdo", deadline=None, derandomize=_IN_CI, print_blob=True)
 settings.load_profile("vdo")
 
 GITCONFIG = """\
@@ -38,6 +40,37 @@ _LEAKS += ("http_proxy", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "n
 _KEPT = ("PYTHONHASHSEED", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
 
 _counter = itertools.count()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", type=int, default=30, metavar="N", help="how many random moments the soak tests kill at")
+
+
+@pytest.fixture(scope="session")
+def soak(pytestconfig: pytest.Config) -> int:
+    """How many random moments to kill at."""
+    rounds: int = pytestconfig.getoption("--soak")
+    return rounds
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI everything that a test needs is there: a skipped test is a failed one."""
+    report = yield
+    if _IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which counts as failed in CI: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole module (`pytest.importorskip`)."""
+    report = yield
+    if _IN_CI and report.outcome == "skipped":
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which counts as failed in CI: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session")
