@@ -1,0 +1,384 @@
+"""What a hostile command tries, each tried for real: every one of these has to be refused."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from standins.sandboxes import SMALL
+
+from vdo.sandbox.contract import MIB, Access
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="these sandboxes are Linux's")
+
+
+@pytest.fixture
+def outside(folder) -> Path:
+    """Another job's folder, readable and writable for everybody as far as modes go."""
+    other = folder.parent / "other"
+    other.mkdir()
+    other.chmod(0o777)
+    (other / "secret").write_text("a secret of somebody else")
+    return other
+
+
+@pytest.fixture
+def bystander():
+    """A process of the host's."""
+    process = subprocess.Popen(["sleep", "300"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def running(argument: str) -> list[str]:
+    """The host's processes with `argument` in their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if argument.encode() in path.read_bytes().split(b"\0"):
+                found.append(path.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+def test_the_passwords_cannot_be_read(sh):
+    done = sh("cat /etc/shadow; cat /proc/1/root/etc/shadow; cat /proc/self/root/etc/shadow")
+
+    assert done.exit_code != 0 and "root:" not in done.output
+
+
+def test_the_home_cannot_be_read(sh, outside):
+    done = sh(f"echo $HOME; ls -a {Path.home()}; cat {outside}/secret; cat ~/.bashrc")
+
+    assert str(Path.home()) != done.output.splitlines()[0]
+    assert done.exit_code != 0 and "a secret" not in done.output and ".profile" not in done.output
+
+
+@pytest.mark.parametrize("way", ["cat {0}/secret", "cat ../other/secret", "ln -s {0}/secret s; cat s", "ls {0}"])
+def test_another_jobs_folder_cannot_be_read(sh, outside, way):
+    done = sh(way.format(outside))
+
+    assert done.exit_code != 0 and "a secret" not in done.output and "secret\n" not in done.output
+
+
+def test_nothing_outside_can_be_written(sh, outside):
+    targets = [
+        outside / "new",
+        outside / "secret",
+        Path("/vdo-escape"),
+        Path("/usr/vdo-escape"),
+        Path("/etc/vdo-escape"),
+    ]
+    done = sh("".join(f"echo x > {target} && echo WROTE;" for target in targets) + f"rm -rf {outside}; mv . {outside}/")
+
+    assert "WROTE" not in done.output
+    assert [path.name for path in outside.iterdir()] == ["secret"]
+    assert (outside / "secret").read_text() == "a secret of somebody else"
+    assert not any(target.exists() for target in targets[2:])
+
+
+def test_the_environment_does_not_come_along(sh, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-very-secret")
+    monkeypatch.setenv("GIT_DIR", "/somewhere")
+
+    done = sh("env; cat /proc/*/environ /proc/*/cmdline", env={"GIVEN": "yes"})
+
+    assert "very-secret" not in done.output and "GIT_DIR" not in done.output
+    assert "GIVEN=yes" in done.output and "LANG=C.UTF-8" in done.output and "CI=1" in done.output
+
+
+def test_no_tcp_to_the_host(python):
+    addresses = ["127.0.0.1", *own_addresses()]
+    for address in addresses:
+        with socket.create_server((address, 0)) as server:
+            server.settimeout(0.2)
+            done = python(CONNECT, "SOCK_STREAM", address, server.getsockname()[1])
+            assert done.output.startswith("refused"), f"{address}: {done.output}"
+            with pytest.raises(TimeoutError):
+                server.accept()
+
+
+def test_no_udp_to_the_host(python):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("0.0.0.0", 0))
+        server.settimeout(0.2)
+        for address in ["127.0.0.1", *own_addresses()]:
+            python(CONNECT, "SOCK_DGRAM", address, server.getsockname()[1])
+        with pytest.raises(TimeoutError):
+            server.recv(10)
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_no_unix_socket_of_the_host(python, outside, abstract):
+    name = f"\0{uuid.uuid4().hex}" if abstract else f"{outside}/socket"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(name)
+        server.listen()
+        server.settimeout(0.2)
+        if not abstract:
+            os.chmod(name, 0o777)
+
+        done = python(
+            "import socket, sys\n"
+            "try:\n    socket.socket(socket.AF_UNIX).connect(sys.argv[1].replace('@', chr(0)))\n"
+            "except OSError as error: print('refused', error)",
+            name.replace("\0", "@"),
+        )
+
+        assert done.output.startswith("refused"), done.output
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+CONNECT = """
+import socket, sys
+with socket.socket(socket.AF_INET, getattr(socket, sys.argv[1])) as it:
+    it.settimeout(2)
+    try:
+        it.connect((sys.argv[2], int(sys.argv[3])))
+        it.send(b"hello")
+        print("sent")
+    except OSError as error:
+        print("refused", error)
+"""
+
+
+def own_addresses() -> list[str]:
+    """This machine's address towards the world, where it has one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as it:
+        try:
+            it.connect(("192.0.2.255", 9))  # sends nothing
+        except OSError:
+            return []
+        return [it.getsockname()[0]]
+
+
+def test_host_processes_are_neither_seen_nor_signalled(sh, bystander):
+    done = sh(f"cat /proc/{bystander.pid}/cmdline; kill -9 {bystander.pid}; kill -9 -1; cat /proc/[0-9]*/cmdline")
+
+    assert "sleep\x00300" not in done.output
+    assert bystander.poll() is None
+
+
+def test_host_processes_cannot_be_traced(python, bystander):
+    done = python(
+        "import ctypes, sys\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "print('attached' if libc.ptrace(16, int(sys.argv[1]), 0, 0) == 0 else 'refused')",
+        bystander.pid,
+    )
+
+    assert done.output == "refused\n"
+
+
+def test_a_fork_bomb_stays_small(python):
+    done = python(
+        "import os, time\n"
+        "count = 0\n"
+        "try:\n"
+        "    while count < 500:\n"
+        "        if not os.fork():\n"
+        "            time.sleep(60)\n"
+        "        count += 1\n"
+        "except BlockingIOError:\n"
+        "    print(count, flush=True)\n"
+        "    os._exit(7)"
+    )
+
+    assert done.exit_code == 7 and int(done.output) < SMALL.processes
+
+
+def test_a_fork_bomb_leaves_nothing_behind(sandbox, folder):
+    tag = f"{time.time():.6f}"
+    done = sandbox.run(
+        f"bomb() {{ sleep 7{tag} & bomb & bomb & }}; bomb; sleep 60", folder, limits=replace(SMALL, seconds=1.5)
+    )
+
+    assert not done.ok
+    assert running(f"7{tag}") == []
+
+
+def test_another_sandbox_starts_beside_a_fork_bomb(sandbox, folder, outside):
+    bomb = "import os, time\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        time.sleep(0.05)"
+    (folder / "bomb.py").write_text(bomb)
+    from vdo.sandbox import interpreter
+
+    run = threading.Thread(
+        target=lambda: sandbox.run(
+            f"{interpreter.python()} bomb.py", folder, limits=replace(SMALL, seconds=3), access=interpreter.bare()
+        )
+    )
+    run.start()
+    time.sleep(1)
+
+    done = sandbox.run("for i in 1 2 3 4 5; do sh -c 'echo fine' & done; wait", outside, limits=SMALL)
+
+    assert done.ok and done.output == "fine\n" * 5
+    run.join()
+
+
+def test_one_process_cannot_fill_the_memory(python):
+    done = python(f"bytearray({SMALL.memory + MIB})")
+
+    assert "MemoryError" in done.output
+
+
+@pytest.mark.parametrize(
+    "taking",
+    [
+        "import os\nfor _ in range(8): os.fork() or (bytearray(b'x' * (50 << 20)), __import__('time').sleep(30))",
+        "import mmap\nkeep = mmap.mmap(-1, 500 << 20)\nfor at in range(0, 500 << 20, 4096): keep[at] = 1",
+        "import os\nfor n in range(20): os.write(os.memfd_create(str(n)), bytes(30 << 20))",
+    ],
+    ids=["many-processes", "shared-memory", "files-in-memory"],
+)
+def test_many_cannot_fill_the_memory_together(python, taking):
+    done = python(f"{taking}\nimport time; time.sleep(30)")
+
+    assert done.exit_code is None and "256 MiB of memory" in done.stopped
+    assert done.seconds < 10
+
+
+@pytest.mark.parametrize("place", ["/tmp", "/dev/shm", "/var/tmp", "/run", "/dev", "/"])
+def test_no_other_place_can_be_filled(sh, place):
+    limits = replace(SMALL, scratch=8 * MIB)
+
+    done = sh(f"head -c 20000000 /dev/zero > {place}/big && echo FILLED", limits=limits)
+
+    assert "FILLED" not in done.output
+    assert not Path(place, "big").exists()
+
+
+def test_a_file_has_a_largest_size(sh, folder):
+    done = sh("head -c 100000000 /dev/zero > big")
+
+    assert not done.ok
+    assert (folder / "big").stat().st_size <= SMALL.file_size
+
+
+@pytest.mark.parametrize(
+    "writing",
+    [
+        "open(str(n), 'wb').write(bytes(10 << 20))",
+        "keep = open('x', 'wb'); os.unlink('x'); keep.write(bytes(10 << 20)); keep.flush(); all_of_them.append(keep)",
+        "os.mkdir('d' * 200); os.chdir('d' * 200); open('x', 'wb').write(bytes(10 << 20))",
+    ],
+    ids=["many-files", "files-without-names", "out-of-reach"],
+)
+def test_many_files_cannot_fill_the_disk(python, writing):
+    code = (
+        "import os, time\nall_of_them = []\nfor n in range(60):\n    "
+        + writing
+        + "\n    time.sleep(0.05)\ntime.sleep(30)"
+    )
+
+    done = python(code)
+
+    assert done.exit_code is None and done.stopped
+    assert done.seconds < 10
+
+
+def test_a_gigabyte_of_output_is_cut(sh):
+    done = sh("head -c 1000000000 /dev/zero")
+
+    assert done.ok and len(done.output) < 2 * MIB and "bytes left out" in done.output
+
+
+def test_endless_output_is_ended(sh):
+    done = sh("yes", limits=replace(SMALL, output=50 * MIB))
+
+    assert done.exit_code is None and done.stopped == "it printed more than 50 MiB"
+
+
+@pytest.mark.parametrize(
+    "leaving",
+    [
+        "setsid sleep {0} &",
+        "env -i setsid -f sleep {0}",
+        "(trap '' TERM HUP; setsid sh -c 'trap \"\" TERM HUP; sleep {0}' &) &",
+        "nohup sleep {0} >/dev/null 2>&1 &",
+    ],
+)
+@pytest.mark.parametrize("ending", ["exit 0", "sleep 60"], ids=["ends", "is-ended"])
+def test_nothing_survives(sh, leaving, ending):
+    argument = f"3{time.time():.6f}"
+
+    sh(f"{leaving.format(argument)}\nsleep 0.1; {ending}", limits=replace(SMALL, seconds=1.0))
+
+    assert running(argument) == []
+
+
+def test_nothing_survives_a_request_to_stop(sh):
+    argument = f"4{time.time():.6f}"
+
+    class Stop(Exception):
+        pass
+
+    def check_stop() -> None:
+        if running(argument):
+            raise Stop
+
+    with pytest.raises(Stop):
+        sh(f"env -i setsid -f sleep {argument}; sleep 60", check_stop=check_stop)
+    assert running(argument) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "mount -t tmpfs none /project",
+        "mount --bind /usr .",
+        "mount -o remount,rw /usr",
+        "umount /usr",
+        "unshare --user --map-root-user true",
+        "unshare --mount true",
+        "mknod device b 254 0",
+        "chroot . true",
+        "nsenter --target 1 --mount true",
+        "echo 1 > /proc/sys/kernel/core_pattern",
+        "echo b > /proc/sysrq-trigger",
+    ],
+)
+def test_no_power_over_the_machine(sh, command):
+    assert not sh(command).ok
+
+
+@pytest.mark.parametrize("target", ["/usr/bin/env", "/etc/passwd"])
+def test_no_hard_link_to_what_is_outside(sh, folder, target):
+    done = sh(f"ln {target} link")
+
+    assert not done.ok and not (folder / "link").exists()
+
+
+def test_no_hard_link_to_what_may_only_be_read(sandbox, folder, outside):
+    done = sandbox.run(f"cat {outside}/secret; ln {outside}/secret link", folder, access=Access(read_only=(outside,)))
+
+    assert "a secret" in done.output and not done.ok and not (folder / "link").exists()
+
+
+def test_what_may_only_be_read_cannot_be_written(sandbox, folder, outside):
+    command = f"echo x > {outside}/secret || rm {outside}/secret || touch {outside}/new || chmod 777 {outside}/secret"
+
+    assert not sandbox.run(command, folder, access=Access(read_only=(outside,))).ok
+    assert (outside / "secret").read_text() == "a secret of somebody else"
+
+
+def test_links_that_a_command_leaves_are_never_followed(sandbox, folder, outside):
+    """The next command's folder belongs to who runs it, and that changes nothing behind a link."""
+    owner = (outside / "secret").stat().st_uid
+    first = sandbox.run(f"ln -s {outside} folder; ln -s {outside}/secret file; ln -s / root", folder, limits=SMALL)
+
+    second = sandbox.run("cat file folder/secret; echo x > file", folder, limits=SMALL)
+
+    assert first.ok and not second.ok and "a secret" not in second.output
+    assert (outside / "secret").stat().st_uid == owner
+    assert (outside / "secret").read_text() == "a secret of somebody else"
+    assert second.stopped == ""

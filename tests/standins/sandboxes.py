@@ -1,0 +1,22 @@
+"""The sandboxes of this machine for tests, with limits that are reached soon."""
+
+import os
+
+import pytest
+
+from vdo.sandbox.choice import choose
+from vdo.sandbox.contract import GIB, MIB, Limits, Sandbox, SandboxUnavailable
+
+KINDS = ["bubblewrap"]
+
+SMALL = Limits(seconds=30, memory=256 * MIB, processes=40, file_size=32 * MIB, disk=64 * MIB, output=GIB)
+
+
+def sandbox_of(kind: str) -> Sandbox:
+    """The sandbox of this kind; where the machine has none, a failure in CI and a skip elsewhere."""
+    try:
+        return choose(without=frozenset(KINDS) - {kind})
+    except SandboxUnavailable as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"{kind} has to work in CI: {error}")
+        pytest.skip(str(error))

@@ -1,0 +1,182 @@
+"""The strict sandbox of Linux: namespaces of its own for everything, by bubblewrap."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from vdo import process
+from vdo.process import Completed
+from vdo.sandbox.contract import NOBODY, NOTHING_MORE, USUAL, Access, Limits, SandboxUnavailable, base_environ, rlimits
+from vdo.sandbox.network import Network
+from vdo.sandbox.watch import Watch
+
+PROJECT = Path("/project")
+"""Where a command sees its folder, the same for every job: what it prints does not vary with our paths."""
+
+_ETC = Path(__file__).parent / "etc"
+# The linker's cache and Debian's alternatives: without them programs in /usr do not start.
+_SYSTEM = ("/etc/ld.so.cache", "/etc/alternatives")
+# A network is of use only with the certificates that the machine trusts.
+_CERTIFICATES = ("/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/ca-certificates.conf")
+_ROOT_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+# The first process of the sandbox, with which all others end. bubblewrap's own would report the command's end before
+# it ends itself, so that a process could outlive the report by a moment. Who takes too much memory for the machine is
+# ended before anybody else. The input was used up by bubblewrap.
+_INSIDE = 'echo 1000 2>/dev/null >/proc/self/oom_score_adj; sh -c "$1" </dev/null; exit $?'
+
+
+class Bubblewrap:
+    """Runs commands by `bwrap`; as root, behind a first stage that drops to nobody."""
+
+    name = "bubblewrap"
+
+    def __init__(self) -> None:
+        found = shutil.which("bwrap")
+        if found is None:
+            raise SandboxUnavailable("bubblewrap is not installed")
+        self._bwrap = found
+        self._options = _options(found)
+
+    @property
+    def version(self) -> str:
+        return "1" if "--disable-userns" in self._options else "1-userns"
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        if "--disable-userns" in self._options:
+            return ()
+        return ("this bubblewrap is older than 0.8: a command can make user namespaces of its own",)
+
+    def run(
+        self,
+        command: str,
+        folder: Path,
+        *,
+        limits: Limits = USUAL,
+        env: Mapping[str, str] = {},
+        access: Access = NOTHING_MORE,
+        mark: str | None = None,
+        check_stop: Callable[[], None] = lambda: None,
+        on_output: Callable[[bytes], object] = lambda _data: None,
+    ) -> Completed:
+        folders = [folder, *access.writable]
+        network = Network.find() if access.network else None
+        options = self._strict(folder, limits, env, access, network)
+        line = [self._bwrap, "--args", "0", "--", *_limited(command, limits)]
+        if network is not None:
+            line = network.wrap(line)
+        if os.geteuid() == 0:
+            for each in folders:
+                give_to_nobody(each)
+            line = [*self._as_nobody([*folders, *access.read_only], network), *line]
+            line = line if network is None else network.prepare(line)
+        watch = Watch(limits, folders)
+
+        def tick() -> None:
+            check_stop()
+            watch.check()
+
+        def take(data: bytes) -> None:
+            on_output(data)
+            watch.printed(data)
+
+        return process.run(
+            line,
+            cwd=Path("/"),
+            env={"PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"},
+            seconds=limits.seconds,
+            # By its input, and not by a command line that everybody on this machine can read: `env` may hold a token.
+            stdin=b"".join(word.encode("utf-8", "surrogateescape") + b"\0" for word in options),
+            mark=mark,
+            check_stop=tick,
+            on_output=take,
+            on_start=watch.started,
+        )
+
+    def _strict(
+        self, folder: Path, limits: Limits, env: Mapping[str, str], access: Access, network: Network | None
+    ) -> list[str]:
+        unshare = ["--unshare-all"] if network is None else ["--unshare-all", "--share-net"]
+        line = [*unshare, "--unshare-user", "--as-pid-1", "--cap-drop", "ALL", "--die-with-parent", "--new-session"]
+        line += ["--disable-userns"] if "--disable-userns" in self._options else []
+        line += ["--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--clearenv"]
+        for key, value in base_environ(access, env, "/tmp/home").items():
+            line += ["--setenv", key, value]
+        line += _system(network)
+        # bubblewrap's /dev is a writable tmpfs without a limit.
+        line += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
+        for place in ("/tmp", "/dev/shm"):
+            line += ["--size", str(limits.scratch)] if "--size" in self._options else []
+            line += ["--tmpfs", place]
+        line += ["--dir", "/tmp/home"]
+        for path in sorted(access.read_only):
+            line += [*_above(path), "--ro-bind", str(path), str(path)]
+        for path in access.writable:
+            line += [*_above(path), "--bind", str(path), str(path)]
+        line += ["--bind", str(folder), str(PROJECT), "--chdir", str(PROJECT), "--remount-ro", "/"]
+        return line
+
+    def _as_nobody(self, paths: Sequence[Path], network: Network | None) -> list[str]:
+        """A first stage as root: a bare root in which nobody can reach these paths, then nobody's rights.
+
+        Folders above them may be closed to nobody (root's home); bound at the same place in an empty root they are not.
+        """
+        line = [self._bwrap, "--die-with-parent", *_system(None), "--dev-bind", "/dev", "/dev", "--tmpfs", "/tmp"]
+        line += ["--bind", "/proc", "/proc"]
+        for name in (*_CERTIFICATES, "/etc/resolv.conf") if network else ():
+            line += ["--ro-bind-try", name, name]
+        for path in sorted({*paths, _ETC}):
+            line += [*_above(path), "--bind", str(path), str(path)]
+        drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--pdeathsig=KILL"]
+        return [*line, "--", *drop, "--"]
+
+
+def _system(network: Network | None) -> list[str]:
+    """The machine's programs, and just enough of /etc to run them."""
+    line = ["--ro-bind", "/usr", "/usr", "--dir", "/etc"]
+    for name in _ROOT_FOLDERS:
+        path = Path("/", name)
+        if path.is_symlink():
+            line += ["--symlink", os.readlink(path), str(path)]
+        elif path.is_dir():
+            line += ["--ro-bind", str(path), str(path)]
+    for name in (*_SYSTEM, *(_CERTIFICATES if network else ())):
+        line += ["--ro-bind-try", name, name]
+    for name in ("passwd", "group", "hosts", "nsswitch.conf"):
+        line += ["--ro-bind", str(_ETC / name), f"/etc/{name}"]
+    if network is not None:
+        line += ["--ro-bind", str(network.resolver), "/etc/resolv.conf"]
+    return line
+
+
+def _above(path: Path) -> list[str]:
+    """The folders above a mount point, as everybody can pass them: bubblewrap would make them for their owner only."""
+    return [word for folder in reversed(path.parents[:-1]) for word in ("--dir", str(folder))]
+
+
+def _limited(command: str, limits: Limits) -> list[str]:
+    """`command` under the kernel's limits, set inside: processes are counted for each user namespace (Linux 5.14)."""
+    sizes = rlimits(limits)
+    return ["prlimit", *(f"--{name}={size}" for name, size in sizes.items()), "--", "sh", "-c", _INSIDE, "sh", command]
+
+
+@functools.cache
+def _options(bwrap: str) -> frozenset[str]:
+    """What this version of bubblewrap offers, as its help lists it."""
+    shown = subprocess.run([bwrap, "--help"], capture_output=True, text=True, timeout=10)
+    return frozenset(word for word in shown.stdout.split() if word.startswith("--"))
+
+
+def give_to_nobody(folder: Path) -> None:
+    """Make nobody the owner of everything in `folder`; links themselves, never what they point to."""
+    os.lchown(folder, NOBODY, NOBODY)
+    for above, folders, files, handle in os.fwalk(folder, follow_symlinks=False):
+        del above
+        for name in (*folders, *files):
+            if os.stat(name, dir_fd=handle, follow_symlinks=False).st_uid != NOBODY:
+                os.chown(name, NOBODY, NOBODY, dir_fd=handle, follow_symlinks=False)
