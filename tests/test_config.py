@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vdo.config import Config, Prices, ProjectSetup, SetupPolicy, load, project
+from vdo.config import Config, ModelPrice, Prices, ProjectSetup, SetupPolicy, Step, load, project
 from vdo.errors import ConfigError, UsageError
 from vdo.job import Budget, Usage
 
@@ -51,6 +51,15 @@ def test_the_stronger_source_wins_and_is_remembered(configure: Load) -> None:
     assert config.origins["remote"] == "VDO_REMOTE"
     assert config.origins["rounds"] == ".vdo.yaml:1:1"
     assert configure(user).origins["rounds"].endswith("vdo/config.yaml:1:1")
+
+
+def test_every_setting_can_be_shown_with_its_origin(configure: Load) -> None:
+    rows = {key: (value, origin) for key, value, origin in configure(tree="context: {exclude: [a]}", rounds="4").rows()}
+
+    assert rows["rounds"] == (4, "the command line")
+    assert rows["budget.usd"] == (Decimal(5), "default")
+    assert rows["context.exclude"] == (("a",), ".vdo.yaml")
+    assert {"agents", "prices", "prompts", "limits.disk", "github_url", "sandbox"} <= set(rows)
 
 
 def test_a_tree_lowers_limits_but_never_lifts_them(configure: Load) -> None:
@@ -113,6 +122,10 @@ def test_agents_know_their_kind_from_what_they_name(configure: Load, tmp_path: P
         ("budget: {usd: .inf}", ":1:15: expected a number, found '.inf'", ""),
         ("budget: {seconds: 0}", ":1:19: expected a time", ""),
         ("limits: {memory: 1TB}", ":1:18: expected a size", ""),
+        ("rounds: 1\n? [a]\n: b", ":2:3: a key must be text", ""),
+        ("limits: {processes: [1]}", ":1:21: expected a whole number, found a list", ""),
+        ("limits: {memory: [1]}", ":1:18: expected a size such as 512MB or 2GB, found a list", ""),
+        ('agent: "a\\0b"', ":1:8: the text contains a NUL character", ""),
         ("setup: maybe", ":1:8: expected ask or always or never, found 'maybe'", "known are"),
         ("sandbox: bubblewarp", ":1:10: expected auto", "did you mean 'bubblewrap'?"),
         ("agent: 5", ":1:8: expected text, found a number", "put it in quotes"),
@@ -283,6 +296,11 @@ def test_the_users_prices_are_laid_over_the_built_in_ones(configure: Load) -> No
     assert prices.cost("mine", Usage(input=1000)) == Decimal("0.001")
     assert prices.cost("mine", Usage(input=1, cache_read=1000)) == Decimal("0.00051")
     assert prices.cost("claude-sonnet-5-5", Usage(output=1_000_000)) == 10
+
+
+def test_a_prompt_beyond_the_last_step_has_no_price() -> None:
+    price = ModelPrice((Step(Decimal(1), Decimal(1), up_to=5),), "2026-11-01")
+    assert price.cost(Usage(input=6)) is None
 
 
 @pytest.mark.parametrize(

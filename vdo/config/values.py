@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -72,3 +73,8 @@ class Config:
     remote: str = "origin"
     github_url: str = "https://api.github.com"
     origins: Mapping[str, str] = field(default_factory=dict)
+
+    def rows(self) -> Iterator[tuple[str, object, str]]:
+        """(key, value, origin) of every setting, in the order in which they are documented."""
+        for key, origin in self.origins.items():
+            yield key, functools.reduce(getattr, key.split("."), self), origin

@@ -16,8 +16,6 @@ MERGED: Final = "platform"
 """What `search` extends: risks and reports brought together."""
 
 _KEYS = ("title", "description", "extends", "look", "plan", "turns", "closing", "requests")
-# Nothing was paid for these answers, and nothing is.
-_USAGE = {"input_tokens": 0, "output_tokens": 0, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0}
 
 JsonObject = dict[str, Any]
 
@@ -41,7 +39,7 @@ class Script:
     extends: str | None
     """The name of the script (or MERGED) that it extends; None for a new project."""
     answers: tuple[JsonObject, ...]
-    """As the Messages API gives them: content, stop_reason, usage."""
+    """Content and stop reason, as the Messages API gives them. No usage: nothing was asked, nothing was paid."""
     requests: tuple[Request, ...]
 
     def recording(self) -> bytes:
@@ -116,7 +114,7 @@ def _text(text: str) -> JsonObject:
 
 def _answer(*content: JsonObject) -> JsonObject:
     stop = "tool_use" if any(block["type"] == "tool_use" for block in content) else "end_turn"
-    return {"content": list(content), "stop_reason": stop, "usage": dict(_USAGE)}
+    return {"content": list(content), "stop_reason": stop}
 
 
 def _request(value: Value) -> Request:
