@@ -66,7 +66,7 @@ def test_a_wheel_brings_every_package_and_template(run: Run, source: Path, fresh
 
     version, templates = run(fresh, "-c", SHOW).splitlines()
     assert Path(version.split()[1]) == next((tmp_path / "venv").glob("lib/python*/site-packages")) / "vdo"
-    assert templates.split() == TEMPLATES
+    assert templates.split() == TEMPLATES != []
     (installed,) = (tmp_path / "venv").glob("lib/python*/site-packages/vdo")
     assert files_of(installed) == files_of(ROOT / "vdo") | {Path("prompts", name.name) for name in prompts()}
 
@@ -76,7 +76,7 @@ def test_an_editable_install_finds_the_templates_in_the_source(run: Run, source:
 
     version, templates = run(fresh, "-c", SHOW).splitlines()
     assert Path(version.split()[1]) == source / "vdo"
-    assert templates.split() == TEMPLATES
+    assert templates.split() == TEMPLATES != []
     (source / "prompts" / "new.j2").write_text("{{ title }}")
     assert "new.j2" in run(fresh, "-c", SHOW)
 

@@ -16,32 +16,25 @@ from pathlib import Path
 import pytest
 
 from vdo import demo
+from vdo.agents import plans, replay
+from vdo.agents.tools import Toolbox
+from vdo.job import Action
 from vdo.tree import MemoryBase, Tree
 
 Files = dict[str, bytes]
 
 
 def fold(name: str, parent: Files) -> Files:
-    """The project after the answers of a script: each edit must hit exactly one place of a file that is there."""
+    """The project after the answers of a script, each call carried out by the tools that every agent uses."""
     tree = Tree(MemoryBase(parent))
+    tools = Toolbox(tree, run_checks=str)
     for answer in demo.script(name).answers:
         for block in answer["content"]:
             if block["type"] == "tool_use":
-                apply(tree, block["name"], block["input"])
+                done = tools.run(block)
+                assert not done.is_error, done.text
+                assert block["name"] != "write" or done.changes[0][0] is Action.CREATED, "what is there is edited"
     return {path: tree.read(path) for path in tree}
-
-
-def apply(tree: Tree, tool: str, given: dict[str, str]) -> None:
-    path = given["file_path"]
-    if tool == "write":
-        assert path not in tree, f"{path} is there already and must be edited"
-        tree.write(path, given["content"].encode())
-    elif tool == "edit":
-        before = tree.read(path).decode()
-        assert before.count(given["old_string"]) == 1, f"{path}: {given['old_string']!r}"
-        tree.write(path, before.replace(given["old_string"], given["new_string"]).encode())
-    else:
-        tree.read(path)
 
 
 def both(risks: Files, reports: Files) -> Files:
@@ -171,15 +164,19 @@ def test_plain_three_way_merging_of_the_parallel_features_fails(projects: dict[s
 
 
 @pytest.mark.parametrize("name", demo.SCRIPTS)
-def test_the_answers_have_the_form_of_the_api(name: str) -> None:
+def test_the_answers_are_a_recording_that_the_replay_agent_reads(name: str, tmp_path: Path) -> None:
     script = demo.script(name)
     answers = json.loads(script.recording())["answers"]
-    assert answers == list(script.answers)
+    (tmp_path / "answers.json").write_bytes(script.recording())
+    loaded, tolerant = replay.load(tmp_path / "answers.json")
+    assert [list(one.content) for one in loaded] == [one["content"] for one in answers]
+    assert not tolerant
 
     plan = next(json.loads(one["content"][0]["text"]) for one in answers if one["stop_reason"] == "end_turn")
     calls = [block for one in answers for block in one["content"] if block["type"] == "tool_use"]
     changed = {call["input"]["file_path"] for call in calls if call["name"] != "read"}
     assert {task["path"] for task in plan["tasks"]} == changed
+    assert plans.parse(json.dumps(plan), Tree()).summary == plan["summary"]
     assert all(task["note"] and "\n" not in task["note"] for task in plan["tasks"])
     assert len({call["id"] for call in calls}) == len(calls)
     assert [one["stop_reason"] for one in answers][-1] == "end_turn"
