@@ -1,16 +1,17 @@
 """The write-ahead file of calls to a model: what was sent and what came back, before the journal has it.
 
-One folder per job, one file per attempt (`TURN.ATTEMPT`): the first line is the hash of the request, the next ones the
-events of the stream, the last one `END` once the answer was read to its end. Appending costs
-far less than a checkpoint, so every event can be kept.
+One folder per job, one file per attempt (`TURN.ATTEMPT`): the first line is the request, the next ones are the events
+of the stream, the last one is `END` once the answer was read to its end. All lines are JSON: none
+contains a line end.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from pathlib import Path
+
+from vdo.work import Attempt
 
 _END = b"END"
 
@@ -30,36 +31,30 @@ class CallLog:
         path = self._folder / f"{turn}.{attempt}"
         self._seen.add(path)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        os.write(self._file, _hash(request) + b"\n")
+        _write(self._file, request)
         os.fsync(self._file)
         _sync_folder(self._folder)
 
     def event(self, data: bytes) -> None:
         assert self._file is not None
-        os.write(self._file, data.replace(b"\n", b" ") + b"\n")
+        _write(self._file, data)
 
     def end(self) -> None:
         assert self._file is not None
-        os.write(self._file, _END + b"\n")
+        _write(self._file, _END)
         os.fsync(self._file)
         self._close()
 
-    def answered(self, turn: int, request: bytes) -> list[bytes] | None:
-        for _, path in self._attempts(turn):
-            lines = path.read_bytes().split(b"\n")
-            if lines[0] == _hash(request) and lines[-2:] == [_END, b""]:
-                return lines[1:-2]
-        return None
-
-    def interrupted(self, turn: int) -> list[list[bytes]]:
+    def earlier(self, turn: int) -> list[Attempt]:
         found = []
         for _, path in self._attempts(turn):
             if path in self._seen:
                 continue
             self._seen.add(path)
-            lines = path.read_bytes().split(b"\n")
-            if lines[-2:] != [_END, b""]:
-                found.append([line for line in lines[1:-1] if line])  # the last one may be half written
+            *lines, _torn = path.read_bytes().split(b"\n")  # what follows the last line end is half an event or nothing
+            if lines:
+                ended = lines[-1] == _END
+                found.append(Attempt(lines[0], tuple(lines[1:-1] if ended else lines[1:])))
         return found
 
     def clear(self) -> None:
@@ -80,8 +75,10 @@ class CallLog:
             self._file = None
 
 
-def _hash(request: bytes) -> bytes:
-    return hashlib.sha256(request).hexdigest().encode()
+def _write(file: int, line: bytes) -> None:
+    view = memoryview(line.replace(b"\n", b" ") + b"\n")
+    while view:
+        view = view[os.write(file, view) :]
 
 
 def _sync_folder(folder: Path) -> None:

@@ -209,6 +209,21 @@ def _ignored(git: Git, folder: Path, fresh: list[str]) -> set[str]:
     return {os.fsdecode(name) for name in done.stdout.split(b"\0") if name}
 
 
+def salvage(folder: Path, limit: int = 16 * 1024 * 1024) -> dict[str, bytes]:
+    """The files of a folder that a dead agent left half done, as far as they can be kept: for people to look at."""
+    found: dict[str, bytes] = {}
+    room = limit
+    with contextlib.suppress(BadPath, OSError):
+        for path, info in _files(folder):
+            if not stat.S_ISREG(info.st_mode) or info.st_size > room:
+                continue
+            with contextlib.suppress(BadPath):
+                paths.check(path)
+                found[path] = _read(folder, path, info).data
+                room -= info.st_size
+    return found
+
+
 def add_throwaway_git(git: Git, tree: Oid, folder: Path, title: str, environ: Mapping[str, str]) -> None:
     """Give the folder a `.git` with one commit of `tree`, so that coding agents can use git there."""
     env = {**clean_environ(environ), "LC_ALL": "C"}

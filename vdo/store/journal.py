@@ -135,6 +135,8 @@ class Journals:
         return written
 
     def _tree(self, work: Oid, record: Oid) -> Oid:
+        if work == EMPTY_TREE:
+            objects.ensure_empty_tree(self._repo)
         return objects.write_folder(self._repo, {"work": work, "record": record})
 
     def _record_tree(self, before: Oid, record: Record) -> Oid:

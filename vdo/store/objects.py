@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -134,21 +135,72 @@ def load(repo: pygit2.Repository, tree: Oid) -> Tree:
     return Tree(StoredTree(repo, tree))
 
 
+def overlay(repo: pygit2.Repository, base: Oid, work: Oid) -> Tree:
+    """`work` as changes over `base`: what a job has done so far."""
+    there = StoredTree(repo, work)
+    changes: dict[str, Content | Entry | None] = {
+        path: None if status == "D" else there.entry(path) for path, status in differences(repo, base, work)
+    }
+    return Tree(StoredTree(repo, base), changes)
+
+
+def store_content(repo: pygit2.Repository, content: Content) -> Entry:
+    """Write one file's bytes."""
+    return Entry(content.mode, Oid(str(repo.create_blob(content.data))))
+
+
 def store(repo: pygit2.Repository, tree: Tree) -> Oid:
     """Write a tree that was loaded from this repository; its id. Only what changed is written."""
     assert isinstance(tree.base, StoredTree)
     return apply(repo, tree.base.oid, tree.changes)
 
 
-def apply(repo: pygit2.Repository, base: Oid, changes: Changes) -> Oid:
-    """`base` with the changes (None deletes); folders that become empty are gone."""
+def preview(repo: pygit2.Repository, tree: Tree) -> Oid:
+    """The id that `store` would give, with nothing written."""
+    assert isinstance(tree.base, StoredTree)
+    return apply(repo, tree.base.oid, tree.changes, keep=False)
+
+
+def apply(repo: pygit2.Repository, base: Oid, changes: Changes, *, keep: bool = True) -> Oid:
+    """`base` with the changes (None deletes); folders that become empty are gone. Without `keep` only the id."""
     if not changes:
         return base
-    return _apply(repo, base, {tuple(path.split("/")): change for path, change in changes.items()}) or EMPTY_TREE
+    write = _Writer(repo) if keep else _Hasher()
+    deep = {tuple(path.split("/")): change for path, change in changes.items()}
+    return _apply(repo, write, base, deep) or EMPTY_TREE
+
+
+class _Writer:
+    """Puts objects into the repository."""
+
+    def __init__(self, repo: pygit2.Repository) -> None:
+        self._repo = repo
+
+    def blob(self, data: bytes) -> Oid:
+        return Oid(str(self._repo.create_blob(data)))
+
+    def tree(self, data: bytes) -> Oid:
+        return Oid(str(self._repo.odb.write(pygit2.enums.ObjectType.TREE, data)))
+
+
+class _Hasher:
+    """Names objects without writing them."""
+
+    def blob(self, data: bytes) -> Oid:
+        return self._name(b"blob", data)
+
+    def tree(self, data: bytes) -> Oid:
+        return self._name(b"tree", data)
+
+    def _name(self, kind: bytes, data: bytes) -> Oid:
+        return Oid(hashlib.sha1(b"%s %d\0%s" % (kind, len(data), data), usedforsecurity=False).hexdigest())
 
 
 def _apply(
-    repo: pygit2.Repository, base: Oid | None, changes: Mapping[tuple[str, ...], Content | Entry | None]
+    repo: pygit2.Repository,
+    write: _Writer | _Hasher,
+    base: Oid | None,
+    changes: Mapping[tuple[str, ...], Content | Entry | None],
 ) -> Oid | None:
     here: dict[str, Content | Entry | None] = {}
     below: dict[str, dict[tuple[str, ...], Content | Entry | None]] = {}
@@ -163,16 +215,16 @@ def _apply(
             if name not in below and names.get(name, (0,))[0] != _TREE_MODE:
                 names.pop(name, None)
         else:
-            oid = change.oid if isinstance(change, Entry) else Oid(str(repo.create_blob(change.data)))
+            oid = change.oid if isinstance(change, Entry) else write.blob(change.data)
             names[name] = (change.mode, oid)
     for name, inner in below.items():
         found = names.get(name)
-        subtree = _apply(repo, found[1] if found is not None and found[0] == _TREE_MODE else None, inner)
+        subtree = _apply(repo, write, found[1] if found is not None and found[0] == _TREE_MODE else None, inner)
         if subtree is not None:
             names[name] = (_TREE_MODE, subtree)
         elif found is None or found[0] == _TREE_MODE:
             names.pop(name, None)
-    return _write_folder(repo, names) if names else None
+    return _write_folder(write, names) if names else None
 
 
 def ensure_empty_tree(repo: pygit2.Repository) -> Oid:
@@ -182,15 +234,15 @@ def ensure_empty_tree(repo: pygit2.Repository) -> Oid:
 
 def write_folder(repo: pygit2.Repository, folders: Mapping[str, Oid]) -> Oid:
     """A tree of these subtrees."""
-    return _write_folder(repo, {name: (_TREE_MODE, oid) for name, oid in folders.items()})
+    return _write_folder(_Writer(repo), {name: (_TREE_MODE, oid) for name, oid in folders.items()})
 
 
-def _write_folder(repo: pygit2.Repository, names: Mapping[str, tuple[int, Oid]]) -> Oid:
+def _write_folder(write: _Writer | _Hasher, names: Mapping[str, tuple[int, Oid]]) -> Oid:
     # git sorts a folder as if its name ended in a slash.
     rows = [(name.encode("utf-8", "surrogateescape"), mode, oid) for name, (mode, oid) in names.items()]
     rows.sort(key=lambda row: row[0] + b"/" if row[1] == _TREE_MODE else row[0])
     data = b"".join(b"%o %s\0%s" % (mode, name, bytes.fromhex(oid)) for name, mode, oid in rows)
-    return Oid(str(repo.odb.write(pygit2.enums.ObjectType.TREE, data)))
+    return write.tree(data)
 
 
 def commit(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 import pygit2
@@ -57,17 +57,12 @@ class Repository(Reader):
                 hint="check free space and permissions; what was done so far is in the journal",
             ) from problem
 
-    def build_commit(self, job: Job, description: str, tree: Oid) -> Oid:
+    def build_commit(self, job: Job, description: str, tree: Oid, parents: Sequence[Oid]) -> Oid:
         """The job's one commit, signed when git's configuration says so. Nothing points to it yet."""
         message = messages.commit_message(dataclasses.replace(job, state=State.COMPLETED), description)
-        parents = [*([job.base] if job.base else []), *(self.merge_parents(job))]
         if self.identity.signs:
             return objects.signed_commit(self.git, self.identity, message, tree, parents)
         return objects.commit(self.repo, self.identity, message, tree, parents, identity.now())
-
-    def merge_parents(self, job: Job) -> list[Oid]:
-        """The further parents of the job's commit."""
-        return [self.resolve(parent) for parent in job.merges]
 
     def publish_branch(self, job: Job) -> None:
         """Create the job's branch at its commit, or accept a tip that contains it; raises BranchMoved otherwise."""

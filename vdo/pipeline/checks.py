@@ -1,0 +1,128 @@
+"""Which checks judge a job, and running them in a fresh checkout of its tree."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vdo.config import ProjectConfig
+from vdo.config import project as read_project
+from vdo.config.project import FILE
+from vdo.errors import ConfigError
+from vdo.job import CheckReport, CheckResult, JobSpec, Oid, Plan
+from vdo.process import Completed
+from vdo.sandbox.choice import choose
+from vdo.sandbox.contract import Limits, Sandbox
+from vdo.store import checkout
+from vdo.tree import Tree
+
+if TYPE_CHECKING:
+    from vdo.pipeline.desk import Desk
+
+SHOWN_OUTPUT = 64 * 1024
+"""Bytes of one check's output that are kept: head and tail, with what was cut said between."""
+
+
+class Checker:
+    """Judges the trees of one job."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def commands(self, tree: Tree) -> tuple[str, ...]:
+        """The parents' checks, the tree's own and those of the command line; each once. Raises ConfigError.
+
+        The parents' count so that a job cannot weaken what it is judged by; a rollback is judged by its target's own.
+        """
+        desk = self._desk
+        found = list(project_of(tree).checks)
+        if desk.spec.rollback_to is None:
+            for commit in self._parents():
+                found = [*_trusted(desk.repository.tree(commit)).checks, *found]
+        return tuple(dict.fromkeys([*found, *desk.spec.checks]))
+
+    def _parents(self) -> Iterator[Oid]:
+        if self._desk.entry.base is not None:
+            yield self._desk.entry.base
+        yield from self._desk.merge_commits
+
+    def run(self, tree: Tree) -> CheckReport:
+        """Run every check. A `.vdo.yaml` that cannot be read counts as a red one, for the agent to mend."""
+        try:
+            commands = self.commands(tree)
+        except ConfigError as problem:
+            return CheckReport((CheckResult(f"read {FILE}", False, 0.0, f"{problem}\n{problem.hint}"),))
+        if not commands:
+            return CheckReport()
+        sandbox = choose(unsafe=self._desk.around.config.sandbox == "none")
+        with checkout.private_folder(self._desk.claim.nonce) as outer:
+            folder = outer / "project"
+            folder.mkdir()
+            checkout.write(tree, folder)
+            results = [self._run_one(sandbox, command, folder) for command in commands]
+        return CheckReport(tuple(results), sandbox.name)
+
+    def _run_one(self, sandbox: Sandbox, command: str, folder: Path) -> CheckResult:
+        desk = self._desk
+        desk.say(f"check: {command}")
+        limits = desk.around.config.limits
+        done = sandbox.run(
+            command,
+            folder,
+            limits=Limits(
+                seconds=limits.seconds,
+                memory=limits.memory,
+                processes=limits.processes,
+                disk=limits.disk,
+            ),
+            mark=desk.claim.nonce,
+            check_stop=desk.check_stop,
+        )
+        return CheckResult(
+            command=command,
+            passed=done.ok,
+            seconds=done.seconds,
+            output=shorten(done.output),
+            exit_code=done.exit_code,
+            note=_note(done),
+        )
+
+
+def _note(done: Completed) -> str:
+    if done.timed_out:
+        return f"stopped after {done.seconds:.0f} s"
+    return done.stopped
+
+
+def project_of(tree: Tree) -> ProjectConfig:
+    """What the tree's own `.vdo.yaml` says; raises ConfigError when it cannot be read."""
+    return read_project(tree.read(FILE)) if FILE in tree else ProjectConfig()
+
+
+def first_checks(spec: JobSpec, plan: Plan | None, tree: Tree) -> bytes | None:
+    """The `.vdo.yaml` of a new project that has none: checks of the command line or of the plan, to be handed down."""
+    if spec.extends is not None or FILE in tree:
+        return None
+    checks = spec.checks or (plan.checks if plan is not None else ())
+    if not checks:
+        return None
+    # A JSON string is a YAML one.
+    return ("checks:\n" + "".join(f"- {json.dumps(check, ensure_ascii=False)}\n" for check in checks)).encode()
+
+
+def _trusted(tree: Tree) -> ProjectConfig:
+    """The same of a parent, whose file may predate vdo: one that cannot be read judges nothing."""
+    try:
+        return project_of(tree)
+    except ConfigError:
+        return ProjectConfig()
+
+
+def shorten(text: str, limit: int = SHOWN_OUTPUT) -> str:
+    """Head and tail of a long output, with what lies between said."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n[... {len(text) - 2 * half:,} characters left out ...]\n{text[-half:]}"

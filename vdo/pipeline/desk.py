@@ -1,0 +1,247 @@
+"""The desk at which an agent works on one job: the pipeline's side of vdo.work.Work."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from vdo import process, progress
+from vdo.config import Config
+from vdo.errors import Cancelled, Stopped
+from vdo.job import EMPTY_TREE, Budget, CheckReport, Job, JobId, JobSpec, Oid, Plan, State
+from vdo.pipeline import record
+from vdo.pipeline.checks import Checker
+from vdo.pipeline.ledger import Account
+from vdo.process import Completed
+from vdo.store import checkout, objects, specs
+from vdo.store.calllog import CallLog
+from vdo.store.claims import Claim
+from vdo.store.repository import Repository
+from vdo.tree import Content, Tree
+from vdo.work import Agent, Briefing
+
+EXITED = "exited"
+"""In the record once a command agent has ended well: its exit is its only checkpoint, it is not started again."""
+
+
+class RecordFiles:
+    """The record of a journal entry."""
+
+    def __init__(self, tree: objects.StoredTree) -> None:
+        self._tree = tree
+
+    def get(self, name: str) -> bytes | None:
+        entry = self._tree.entry(name)
+        return None if entry is None else self._tree.read(entry.oid)
+
+    def names(self, folder: str) -> list[str]:
+        prefix = folder + "/"
+        return [path[len(prefix) :] for path in self._tree.paths() if path.startswith(prefix)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Surroundings:
+    """What all jobs of one process share."""
+
+    config: Config
+    environ: Mapping[str, str]
+    observe: progress.Observer = progress.ignore
+    stop: threading.Event = dataclasses.field(default_factory=threading.Event)
+    allow_setup: bool = False
+
+
+class Desk:
+    """One claimed job: its present entry, and everything that its stages and its agent need."""
+
+    def __init__(self, repository: Repository, entry: Job, claim: Claim, around: Surroundings) -> None:
+        self.repository = repository
+        self.entry = entry
+        self.claim = claim
+        self.around = around
+        work, record_tree = repository.journals.trees(entry.journal)
+        files = RecordFiles(objects.StoredTree(repository.repo, record_tree))
+        self.files = files
+        self.spec: JobSpec = specs.load(_need(files, "spec.json"), _need(files, "description").decode())
+        self.job: JobId = entry.id
+        self.briefing = Briefing(entry.id, entry.title, self.spec.description)
+        start = files.get("base.json")
+        self._start = record.Start(entry.base) if start is None else record.Start.load(start)
+        self.base_tree: Oid = self._tree_of(entry.base)
+        self.tree: Tree = objects.overlay(repository.repo, self.base_tree, work)
+        plan = files.get("plan.json")
+        self.plan: Plan | None = None if plan is None else record.load_plan(plan)
+        self.notes: dict[str, str] = record.load_notes(files.get("notes.json"))
+        self.transcript = record.load_transcript(files)
+        self.ledger = Account.load(files.get("calls.json"), self._budget(files), around.config.prices)
+        self._calls = repository.call_log(entry)
+        self._stored = len(self.transcript.messages)
+        self._pending: dict[str, bytes] = {}
+        feedback = files.get("feedback")
+        self.feedback = "" if feedback is None else feedback.decode()
+        self.agent: Agent | None = None
+        self.checker = Checker(self)
+        self.rounds = sum(name.endswith("-1.txt") for name in files.names("checks"))
+
+    def start(self, start: record.Start) -> None:
+        """Begin from these commits: the tree is the base's, nothing is changed yet."""
+        self._start = start
+        self.entry = dataclasses.replace(self.entry, base=start.base)
+        self.base_tree = self._tree_of(start.base)
+        self.tree = objects.load(self.repository.repo, self.base_tree)
+        self.keep("base.json", start.dump())
+
+    def _tree_of(self, commit: Oid | None) -> Oid:
+        return EMPTY_TREE if commit is None else objects.tree_of(self.repository.repo, commit)
+
+    @property
+    def merge_commits(self) -> tuple[Oid, ...]:
+        """The commits that the job merges, as they were when its work began."""
+        return self._start.merges
+
+    @property
+    def start_commits(self) -> list[Oid]:
+        """The parents of the job's commit."""
+        return [*([self._start.base] if self._start.base else []), *self._start.merges]
+
+    @property
+    def has_agent(self) -> bool:
+        """There is somebody to give red checks to."""
+        return self.spec.rollback_to is None
+
+    def set_agent(self, name: str, model: str | None) -> None:
+        """Who does the work, for the next entry."""
+        self.entry = dataclasses.replace(self.entry, agent=name, model=model)
+
+    @property
+    def calls(self) -> CallLog:
+        return self._calls
+
+    def _budget(self, files: RecordFiles) -> Budget:
+        """`vdo retry --budget` over what the job was created with, over the configuration."""
+        changed = files.get("budget.json")
+        asked = record.load_budget(changed) if changed is not None else self.spec.budget
+        default = self.around.config.budget
+        return Budget(
+            usd=default.usd if asked.usd is None else asked.usd,
+            tokens=default.tokens if asked.tokens is None else asked.tokens,
+            seconds=default.seconds if asked.seconds is None else asked.seconds,
+        )
+
+    def checkpoint(self, note: str) -> None:
+        if self.agent is not None and self.agent.kind == "command":
+            self.keep(EXITED, b"")
+        self.append(self.entry.state, note)
+        self._calls.clear()
+
+    def append(
+        self,
+        state: State,
+        note: str,
+        *,
+        changes: Mapping[str, object] | None = None,
+        keep: Sequence[Oid] = (),
+    ) -> None:
+        """Append an entry with the tree, the conversation and the account as they are. Durable when this returns."""
+        before = self.entry.state
+        with self.repository.writing():
+            stored = self.store_tree()
+            fresh = record.dump_transcript(self.transcript, self._stored)
+            if self.ledger.calls or self.transcript.messages:
+                self._pending["calls.json"] = self.ledger.dump()
+            if self.notes:
+                self._pending["notes.json"] = record.dump_notes(self.notes)
+            files = {**self._pending, **fresh}
+            job = dataclasses.replace(self.entry, state=state, **self._spent(), **(changes or {}))  # type: ignore[arg-type]
+            self.entry = self.repository.journals.append(job, note, work=stored, record=files, keep=keep)
+        self._pending.clear()
+        self._stored = len(self.transcript.messages)
+        if state is not before:
+            self.emit(progress.Phase(self.job, state, note.partition("\n")[0]))
+
+    def _spent(self) -> dict[str, object]:
+        if not self.ledger.calls:
+            return {}
+        return {
+            "usage": self.ledger.usage,
+            "cost_usd": self.ledger.cost_usd,
+            "wasted_usd": self.ledger.wasted_usd,
+        }
+
+    def store_tree(self) -> Oid:
+        """The tree as it is now, in the repository. Its new files become stored entries: each is written once."""
+        repo = self.repository.repo
+        for path, change in self.tree.changes.items():
+            if isinstance(change, Content):
+                self.tree.changes[path] = objects.store_content(repo, change)
+        return objects.apply(repo, self.base_tree, self.tree.changes)
+
+    def run_checks(self) -> CheckReport:
+        return self.checker.run(self.tree)
+
+    def emit(self, event: progress.Event) -> None:
+        self.around.observe(event)
+
+    def say(self, text: str) -> None:
+        self.emit(progress.Note(self.job, text))
+
+    def check_stop(self) -> None:
+        if self.claim.cancel_asked():
+            raise Cancelled(f"job #{self.job} was cancelled")
+        if self.around.stop.is_set():
+            raise Stopped(
+                f"job #{self.job} was interrupted", hint=f"`vdo run {self.job}` goes on from its last checkpoint"
+            )
+
+    @contextlib.contextmanager
+    def checkout(self) -> Iterator[Path]:
+        with checkout.private_folder(self.claim.nonce) as outer:
+            folder = outer / "project"
+            folder.mkdir()
+            self._checkout = checkout.write(self.tree, folder)
+            title = f"{self.entry.title} (as it is before this job's next step)"
+            git, environ = self.repository.git, self.around.environ
+            checkout.add_throwaway_git(git, self.store_tree(), folder, title, environ)
+            yield folder
+
+    def adopt(self, folder: Path, *, include_ignored: bool = False) -> None:
+        assert folder == self._checkout.folder
+        changes = self._checkout.read_back(self.repository.git, include_ignored=include_ignored)
+        checkout.adopt(self.tree, changes)
+
+    def keep_folder(self, folder: Path) -> None:
+        for name, data in checkout.salvage(folder).items():
+            self._pending[f"half-done/{name}"] = data
+
+    def keep(self, name: str, data: bytes) -> None:
+        self._pending[name] = data
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        seconds: float,
+        stdin: bytes = b"",
+        on_output: Callable[[bytes], None] = lambda _data: None,
+    ) -> Completed:
+        return process.run(
+            command,
+            cwd=cwd,
+            env=env,
+            seconds=seconds,
+            stdin=stdin,
+            mark=self.claim.nonce,
+            check_stop=self.check_stop,
+            on_output=on_output,
+        )
+
+
+def _need(files: RecordFiles, name: str) -> bytes:
+    data = files.get(name)
+    if data is None:
+        raise AssertionError(f"a journal without record/{name}")
+    return data

@@ -1,0 +1,114 @@
+"""What people do to a job from outside: cancel it, try it again, take it away."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from vdo.errors import JobBusy, JobStateError
+from vdo.job import Budget, Job, State
+from vdo.pipeline import record
+from vdo.pipeline.run import RUNNABLE
+from vdo.store import checkout, claims, trash
+from vdo.store.identity import iso, now
+from vdo.store.index import Query
+from vdo.store.repository import Repository
+
+_PATIENCE_SECONDS = 15.0
+
+
+def cancel(repository: Repository, job: Job) -> Job:
+    """End a job: whoever works on it stops it within moments; nobody's is ended here, leftovers included.
+
+    Raises JobStateError when there is nothing to cancel, JobBusy when its holder does not react.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        job = repository.job(job.id)
+        if job.state is State.CANCELLED:
+            return job
+        if job.state not in RUNNABLE and job.state is not State.CONFLICTED:
+            raise JobStateError(f"job #{job.id} is {job.state.value}: there is nothing to cancel")
+        if not claims.ask_cancel(repository.location.own, job.id):
+            cancelled = _cancel_here(repository, job)
+            if cancelled is not None:
+                return cancelled
+        if time.monotonic() > deadline:
+            raise JobBusy(f"the process that works on job #{job.id} does not react", hint="end that process itself")
+        time.sleep(0.05)
+
+
+def _cancel_here(repository: Repository, job: Job) -> Job | None:
+    """Take the claim that nobody holds and end the job; None when somebody was quicker."""
+    try:
+        claim = claims.take(repository.location.own, job.id)
+    except JobBusy:
+        return None
+    try:
+        job = repository.job(job.id)
+        if job.state not in RUNNABLE and job.state is not State.CONFLICTED:
+            return None
+        for folder in checkout.leftovers(job.claim) if job.claim else ():
+            checkout.remove(folder)
+        ended = dataclasses.replace(job, state=State.CANCELLED, claim=None, finished_at=iso(*now()))
+        return repository.journals.append(ended, "Cancelled")
+    finally:
+        claim.release()
+
+
+def retry(repository: Repository, job: Job, feedback: str, budget: Budget | None) -> Job:
+    """Put a failed or cancelled job back into the state that it ended in, with what was changed; ready to be run."""
+    if job.state in RUNNABLE and repository.state(job) is not State.INTERRUPTED:
+        raise JobStateError(f"job #{job.id} is {job.state.value}", hint=f"`vdo run {job.id}` runs it")
+    if job.state not in RUNNABLE and job.state not in (State.FAILED, State.CANCELLED):
+        raise JobStateError(f"job #{job.id} is {job.state.value}: there is nothing to go on with")
+    claim = claims.take(repository.location.own, job.id)
+    try:
+        files: dict[str, bytes] = {}
+        if feedback.strip():
+            files["feedback"] = feedback.encode()
+        if budget is not None:
+            files["budget.json"] = record.dump_budget(budget)
+        again = dataclasses.replace(job, state=_last_state(repository, job), claim=None, error=None, finished_at=None)
+        note = "To be tried again" + (f"\n\n{feedback.strip()}" if feedback.strip() else "")
+        return repository.journals.append(again, note, record=files)
+    finally:
+        claim.release()
+
+
+def _last_state(repository: Repository, job: Job) -> State:
+    """The state that the job was in before it ended."""
+    for entry in repository.journals.entries(job.journal):
+        if entry.job.state in RUNNABLE:
+            return entry.job.state
+    return State.QUEUED
+
+
+def delete(repository: Repository, job: Job, *, force: bool) -> Job:
+    """Move a job into the trash. Raises JobStateError with the reason while it may not go."""
+    if job.state is State.DELETED:
+        raise JobStateError(f"job #{job.id} is deleted already")
+    children = repository.children(job)
+    if children and not force:
+        names = ", ".join(f"#{child.id}" for child in children)
+        raise JobStateError(
+            f"{names} {'builds' if len(children) == 1 else 'build'} on job #{job.id}",
+            hint="--force deletes it all the same: its children keep their complete code",
+        )
+    place = repository.checked_out(job.branch)
+    if place is not None:
+        raise JobStateError(
+            f"the branch {job.branch} is checked out in {place}", hint="switch to another branch there first"
+        )
+    claim = claims.take(repository.location.own, job.id)
+    try:
+        return trash.delete(repository, repository.job(job.id))
+    finally:
+        claim.release()
+
+
+def waiting_for(repository: Repository, job: Job) -> list[Job]:
+    """The jobs that must complete before this one can start."""
+    found = repository.jobs(Query(project=job.project))
+    wanted = {parent.uid for parent in (job.extends, *job.merges) if parent is not None and hasattr(parent, "uid")}
+    return [each for each in found if each.uid in wanted and each.state is not State.COMPLETED]

@@ -1,0 +1,113 @@
+"""What a job has spent, kept against its budget."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from vdo.config import Prices
+from vdo.job import Budget, Usage
+from vdo.work import Call
+
+
+@dataclass
+class Account:
+    """The ledger of one job (see vdo.work.Ledger), stored with every checkpoint and read back by the next run."""
+
+    budget: Budget
+    prices: Prices
+    calls: list[Call] = field(default_factory=list)
+    seconds_before: float = 0.0
+    """Wall time that earlier runs of this job took."""
+    _began: float = field(default_factory=time.monotonic)
+
+    @property
+    def usage(self) -> Usage:
+        total = Usage()
+        for call in self.calls:
+            total += call.usage
+        return total
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """Everything that was paid, wasted calls included; None as soon as one call has no known price."""
+        return _sum(call.cost_usd for call in self.calls) if self.calls else None
+
+    @property
+    def wasted_usd(self) -> Decimal | None:
+        wasted = [call.cost_usd for call in self.calls if call.wasted]
+        return _sum(wasted) if wasted else None
+
+    @property
+    def seconds(self) -> float:
+        return self.seconds_before + time.monotonic() - self._began
+
+    def price(self, model: str, usage: Usage) -> Decimal | None:
+        return self.prices.cost(model, usage)
+
+    def charge(self, call: Call) -> None:
+        self.calls.append(call)
+
+    def exhausted(self) -> str | None:
+        limit = self.budget
+        cost = self.cost_usd or Decimal(0)
+        if limit.usd is not None and cost >= limit.usd:
+            return f"{cost} of {limit.usd} USD are spent"
+        if limit.tokens is not None and self.usage.total >= limit.tokens:
+            return f"{self.usage.total:,} of {limit.tokens:,} tokens are used"
+        if limit.seconds is not None and self.seconds >= limit.seconds:
+            return f"{self.seconds:.0f} of {limit.seconds:.0f} seconds are over"
+        return None
+
+    def dump(self) -> bytes:
+        value = {"seconds": round(self.seconds, 3), "calls": [_call_json(call) for call in self.calls]}
+        return json.dumps(value, indent=1).encode() + b"\n"
+
+    @classmethod
+    def load(cls, data: bytes | None, budget: Budget, prices: Prices) -> Account:
+        if data is None:
+            return cls(budget, prices)
+        value = json.loads(data)
+        calls = [
+            Call(
+                model=item["model"],
+                stop_reason=item["stop_reason"],
+                usage=Usage(**item["usage"]),
+                cost_usd=None if item["cost_usd"] is None else Decimal(item["cost_usd"]),
+                request_id=item["request_id"],
+                phase=item["phase"],
+                wasted=item["wasted"],
+            )
+            for item in value["calls"]
+        ]
+        return cls(budget, prices, calls, value["seconds"])
+
+
+def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:
+    total = Decimal(0)
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total
+
+
+def _call_json(call: Call) -> dict[str, object]:
+    usage = call.usage
+    return {
+        "model": call.model,
+        "phase": call.phase,
+        "stop_reason": call.stop_reason,
+        "usage": {
+            "input": usage.input,
+            "output": usage.output,
+            "cache_read": usage.cache_read,
+            "cache_write": usage.cache_write,
+        },
+        "cost_usd": None if call.cost_usd is None else str(call.cost_usd),
+        "request_id": call.request_id,
+        "wasted": call.wasted,
+    }

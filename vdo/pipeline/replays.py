@@ -1,0 +1,37 @@
+"""Replaying a job: its recorded answers fed to its base, in memory, to see that they give the same tree."""
+
+from __future__ import annotations
+
+from vdo.agents.replay import replay_messages
+from vdo.config.project import FILE
+from vdo.errors import JobStateError
+from vdo.job import EMPTY_TREE, Job, JobId, Oid
+from vdo.pipeline import record
+from vdo.pipeline.checks import first_checks
+from vdo.pipeline.desk import RecordFiles
+from vdo.store import objects, specs
+from vdo.store.repository import Repository
+
+
+def replay(repository: Repository, job: Job) -> tuple[JobId, Oid, Oid, int, str]:
+    """(job, tree of its commit, tree of the replay, recorded answers, note); raises JobStateError without a result."""
+    if job.commit is None:
+        raise JobStateError(f"job #{job.id} has no commit to compare with", hint=f"`vdo show {job.id}`")
+    repo = repository.repo
+    work, record_tree = repository.journals.trees(job.journal)
+    expected = objects.tree_of(repo, job.commit)
+    files = RecordFiles(objects.StoredTree(repo, record_tree))
+    transcript = record.load_transcript(files)
+    if not transcript.messages:
+        return job.id, expected, work, 0, "recorded tree of a job without a conversation"
+    base = objects.tree_of(repo, job.base) if job.base else EMPTY_TREE
+    tree = objects.load(repo, base)
+    replay_messages(transcript.messages, tree)
+    description, spec, plan = files.get("description"), files.get("spec.json"), files.get("plan.json")
+    assert description is not None and spec is not None
+    asked = specs.load(spec, description.decode())
+    text = first_checks(asked, None if plan is None else record.load_plan(plan), tree)
+    if text is not None:
+        tree.write(FILE, text)
+    answers = sum(message.role == "assistant" for message in transcript.messages)
+    return job.id, expected, objects.preview(repo, tree), answers, ""

@@ -1,0 +1,89 @@
+"""Running one job: claim it, go on from where it stands, end it in a state that says what happened."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from vdo.errors import Cancelled, RefConflict, Stopped, VdoError
+from vdo.job import Job, JobId, Outcome, Result, State
+from vdo.pipeline.desk import Desk, Surroundings
+from vdo.pipeline.stages import remaining
+from vdo.store import checkout, claims
+from vdo.store.identity import iso, now
+from vdo.store.repository import Repository
+
+RUNNABLE = frozenset(
+    {
+        State.QUEUED,
+        State.WAITING,
+        State.PLANNED,
+        State.PLANNING,
+        State.BUILDING,
+        State.VERIFYING,
+        State.PUBLISHING,
+    }
+)
+
+
+def run_job(repository: Repository, number: JobId, around: Surroundings) -> Job:
+    """Do what is left of a job; the job as it is then: completed, failed, planned or cancelled.
+
+    Raises JobBusy when another process has it, Stopped on Ctrl-C (its journal stays where it is: the next run goes on),
+    and any other VdoError that ended it, after the journal has it.
+    """
+    claim = claims.take(repository.location.own, number)
+    try:
+        entry = repository.job(number)
+        if entry.state not in RUNNABLE:
+            return entry
+        desk = Desk(repository, dataclasses.replace(entry, claim=claim.nonce, error=None), claim, around)
+        _take_over(desk, entry)
+        return _go(desk)
+    finally:
+        claim.release()
+
+
+def _take_over(desk: Desk, entry: Job) -> None:
+    """Say in the journal who has the job now: what a dead claim still tries to append fails from here on."""
+    if entry.state in (State.QUEUED, State.WAITING, State.PLANNED):
+        return
+    for folder in checkout.leftovers(entry.claim) if entry.claim else ():
+        desk.keep_folder(folder / "project")
+        checkout.remove(folder)
+    desk.append(entry.state, "Going on after an interruption" if entry.claim else "Trying again")
+
+
+def _go(desk: Desk) -> Job:
+    try:
+        for stage in remaining(desk):
+            desk.check_stop()
+            result = stage(desk)
+            if not result.ok:
+                return _end(desk, result)
+        return desk.entry
+    except Cancelled:
+        desk.append(State.CANCELLED, "Cancelled", changes={"claim": None, "finished_at": iso(*now())})
+        desk.calls.clear()
+        return desk.entry
+    except (Stopped, RefConflict):
+        raise
+    except VdoError as problem:
+        _fail(desk, str(problem), problem.hint)
+        raise
+
+
+def _end(desk: Desk, result: Result) -> Job:
+    if desk.entry.state is State.PLANNED:
+        desk.append(State.PLANNED, "Waiting for `vdo run`", changes={"claim": None})
+        return desk.entry
+    hint = result.hint
+    if result.outcome is Outcome.BLOCKED and not hint:
+        hint = f"`vdo retry {desk.job} --budget USD` goes on from here"
+    _fail(desk, result.summary, hint)
+    return desk.entry
+
+
+def _fail(desk: Desk, summary: str, hint: str) -> None:
+    text = f"{summary} ({hint})" if hint else summary
+    desk.append(State.FAILED, f"Failed: {text}", changes={"claim": None, "error": text, "finished_at": iso(*now())})
+    desk.calls.clear()

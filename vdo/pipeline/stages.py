@@ -1,0 +1,229 @@
+"""The way of a job in named stages over one desk: gather context, plan, build, verify, commit.
+
+Each begins only when the one before is in the journal, and may be run again after an interruption: it looks at what is
+there and goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from vdo.config.project import FILE
+from vdo.errors import BadPath
+from vdo.job import DONE, CheckReport, FileCounts, Job, Outcome, Result, State
+from vdo.pipeline import record
+from vdo.pipeline.agents import agent_of
+from vdo.pipeline.briefing import brief, pin
+from vdo.pipeline.checks import first_checks
+from vdo.pipeline.desk import EXITED, Desk
+from vdo.store import objects
+from vdo.store.identity import iso, now
+
+Stage = Callable[[Desk], Result]
+
+
+def gather_context(desk: Desk) -> Result:
+    """Pin the commits that the job starts from, and begin."""
+    opening = pin(desk)
+    desk.append(State.PLANNING, opening, keep=desk.start_commits)
+    return DONE
+
+
+def plan(desk: Desk) -> Result:
+    """Let the agent plan, where it does; a job that was created for its plan only stops here."""
+    if desk.plan is None:
+        desk.briefing = brief(desk)
+        result = agent_of(desk).plan(desk)
+        if not result.ok:
+            return result
+    if desk.plan is not None:
+        desk.keep("plan.json", record.dump_plan(desk.plan))
+    if desk.spec.plan_only and desk.entry.state is State.PLANNING:
+        desk.append(State.PLANNED, f"Planned: {_plan_note(desk)}")
+        return Result(Outcome.BLOCKED, "planned")
+    desk.append(State.BUILDING, f"Building: {_plan_note(desk)}")
+    return DONE
+
+
+def _plan_note(desk: Desk) -> str:
+    if desk.plan is None:
+        return "without a plan of its own"
+    tasks = "\n".join(f"[{task.action.name}] {task.path}" for task in desk.plan.tasks)
+    count = len(desk.plan.tasks)
+    return f"{count} task{'' if count == 1 else 's'}\n\n{desk.plan.summary}\n\n{tasks}"
+
+
+def build(desk: Desk) -> Result:
+    """Let the agent change the tree until it is done."""
+    if desk.briefing.parent is None and desk.entry.extends is not None:
+        desk.briefing = brief(desk)
+    if desk.files.get(EXITED) is None:
+        result = agent_of(desk).build(desk)
+        if not result.ok:
+            return result
+    text = first_checks(desk.spec, desk.plan, desk.tree)
+    if text is not None:
+        desk.tree.write(FILE, text)
+        desk.notes.setdefault(FILE, "the project's first checks")
+    if desk.store_tree() == desk.base_tree:
+        return Result(Outcome.FAILED, "the agent changed nothing", "say in the description what should be different")
+    desk.append(State.VERIFYING, f"Built\n\n{_changes_note(desk)}")
+    desk.calls.clear()
+    return DONE
+
+
+def verify(desk: Desk) -> Result:
+    """Run the checks; red ones go back to the agent, for a bounded number of rounds."""
+    previous: str | None = None
+    first = desk.rounds
+    while True:
+        report = desk.run_checks()
+        desk.rounds += 1
+        _keep_report(desk, report)
+        if report.passed:
+            desk.append(State.VERIFYING, _checks_note(report), changes=_verdict(report))
+            return DONE
+        desk.append(State.VERIFYING, _checks_note(report))
+        failure = _failure(report)
+        if failure == previous:
+            return Result(Outcome.FAILED, f"{_red(report)}, the same as in the round before")
+        if desk.rounds - first > desk.around.config.rounds:
+            return Result(Outcome.FAILED, f"{_red(report)} after {desk.rounds - first - 1} rounds of repair")
+        previous = failure
+        result = _repair(desk, report)
+        if not result.ok:
+            return result
+
+
+def _repair(desk: Desk, report: CheckReport) -> Result:
+    if not desk.has_agent:
+        return Result(Outcome.FAILED, _red(report))
+    desk.say(f"{_red(report)}: back to the agent")
+    if desk.briefing.parent is None and desk.entry.extends is not None:
+        desk.briefing = brief(desk)
+    before = desk.store_tree()
+    result = agent_of(desk).repair(desk, report)
+    if result.ok:
+        desk.append(State.VERIFYING, f"Repaired, round {desk.rounds}\n\n{_changes_note(desk)}")
+        desk.calls.clear()
+        if desk.store_tree() == before:
+            return Result(Outcome.FAILED, f"{_red(report)}, and the agent changed nothing")
+    return result
+
+
+def _keep_report(desk: Desk, report: CheckReport) -> None:
+    desk.keep("checks.json", record.dump_checks(report))
+    for name, data in record.check_outputs(report, desk.rounds).items():
+        desk.keep(name, data)
+
+
+def _verdict(report: CheckReport) -> dict[str, object]:
+    return {"checks": "passed" if report.results else "none", "sandbox": report.sandbox}
+
+
+def _checks_note(report: CheckReport) -> str:
+    if not report.results:
+        return "No checks are configured"
+    lines = [
+        f"[{'PASSED' if result.passed else 'FAILED'}] {' '.join(result.command.split())} "
+        f"({'cached' if result.cached else f'{result.seconds:.1f} s'}{'; ' + result.note if result.note else ''})"
+        for result in report.results
+    ]
+    return f"Checks {'passed' if report.passed else 'failed'}\n\n" + "\n".join(lines)
+
+
+def _failure(report: CheckReport) -> str:
+    """What makes two failures the same: commands, exit codes and output, times aside."""
+    return "\0".join(f"{one.command}\0{one.exit_code}\0{one.output}" for one in report.results if not one.passed)
+
+
+def _red(report: CheckReport) -> str:
+    commands = ", ".join(f"`{result.command}`" for result in report.results if not result.passed)
+    return f"the checks failed: {commands}"
+
+
+def _changes_note(desk: Desk) -> str:
+    names = {"A": "CREATED", "M": "MODIFIED", "D": "DELETED"}
+    repo = desk.repository.repo
+    changes = objects.differences(repo, desk.base_tree, desk.store_tree())
+    return "\n".join(f"[{names[status]}] {path}" for path, status in changes)
+
+
+def commit(desk: Desk) -> Result:
+    """Publish in three steps, each safe to repeat: name the commit in the journal, create the branch, complete."""
+    if desk.entry.state is not State.PUBLISHING:
+        try:
+            counts = count_files(desk)
+        except BadPath as problem:
+            return Result(Outcome.FAILED, str(problem), problem.hint)
+        desk.entry = replace(desk.entry, files=counts)
+        with desk.repository.writing():
+            tree, parents = desk.store_tree(), desk.start_commits
+            oid = desk.repository.build_commit(desk.entry, desk.spec.description, tree, parents)
+        note = f"Publishing {oid[:12]}\n\n{_changes_note(desk)}\n{counts.inherited} files [INHERITED]"
+        desk.append(State.PUBLISHING, note, changes={"commit": oid, "files": counts}, keep=[oid])
+    with desk.repository.writing():
+        desk.repository.publish_branch(desk.entry)
+        _keep_provenance(desk)
+    desk.append(State.COMPLETED, "Completed", changes={"claim": None, "finished_at": iso(*now())})
+    desk.calls.clear()
+    return DONE
+
+
+def count_files(desk: Desk) -> FileCounts:
+    """Against the first parent."""
+    repo = desk.repository.repo
+    tally = {"A": 0, "M": 0, "D": 0}
+    for _, status in objects.differences(repo, desk.base_tree, desk.store_tree()):
+        tally[status] += 1
+    total = len(desk.tree.base.paths()) + tally["A"] - tally["D"]
+    return FileCounts(tally["A"], tally["M"], tally["D"], total - tally["A"] - tally["M"])
+
+
+def _keep_provenance(desk: Desk) -> None:
+    """Tell the cache how the commit's map of files differs from its parent's; a merge is worked out when asked."""
+    job: Job = desk.entry
+    if job.commit is None or job.merges:
+        return
+    repo = desk.repository.repo
+    changes = objects.differences(repo, desk.base_tree, objects.tree_of(repo, job.commit))
+    delta = {path: None if status == "D" else job.commit for path, status in changes}
+    desk.repository.provenance.keep(job.commit, job.base, delta)
+
+
+def restore(desk: Desk) -> Result:
+    """Take the tree of an earlier job of the lineage."""
+    target = desk.spec.rollback_to
+    job = desk.repository.by_ref(target) if target is not None else None
+    if job is None or job.commit is None:
+        return Result(Outcome.FAILED, f"job {target} has no commit to go back to")
+    repo = desk.repository.repo
+    desk.tree = objects.overlay(repo, desk.base_tree, objects.tree_of(repo, job.commit))
+    desk.append(State.VERIFYING, f"Restored the tree of job #{job.id}\n\n{_changes_note(desk)}")
+    return DONE
+
+
+Stages = Mapping[State, Stage]
+BUILD: Stages = {
+    State.QUEUED: gather_context,
+    State.PLANNING: plan,
+    State.BUILDING: build,
+    State.VERIFYING: verify,
+    State.PUBLISHING: commit,
+}
+ROLLBACK: Stages = {
+    State.QUEUED: gather_context,
+    State.PLANNING: restore,
+    State.VERIFYING: verify,
+    State.PUBLISHING: commit,
+}
+_SAME = {State.WAITING: State.QUEUED, State.PLANNED: State.PLANNING}
+
+
+def remaining(desk: Desk) -> list[Stage]:
+    """The stages that the job has still to go through, by the state that it is in."""
+    stages = ROLLBACK if desk.spec.rollback_to is not None else BUILD
+    states = list(stages)
+    here = _SAME.get(desk.entry.state, desk.entry.state)
+    return list(stages.values())[states.index(here) :]

@@ -1,0 +1,283 @@
+"""The use cases that change something, and the way to the ones that only read.
+
+What a use case needs beyond reading (libgit2, the pipeline, an agent) is imported where it is used: `vdo list` is the
+command that people run most, and it must start at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vdo import progress
+from vdo.errors import JobFailed, JobStateError, UsageError
+from vdo.job import Budget, Job, JobId, JobRef, JobSpec, Oid, Parent, Revision, State
+from vdo.service.reading import Readings
+from vdo.store.location import Location, discover
+from vdo.store.reader import Reader
+
+if TYPE_CHECKING:
+    from vdo.config import Config
+    from vdo.store.repository import Repository
+
+Flags = Mapping[str, str | Sequence[str] | None]
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """What a view asks for; names are as people write them."""
+
+    title: str
+    description: str = ""
+    extends: str | None = None
+    merges: tuple[str, ...] = ()
+    agent: str | None = None
+    model: str | None = None
+    checks: tuple[str, ...] = ()
+    budget: Budget | None = None
+    plan_only: bool = False
+    on_conflict: str | None = None
+    project: str | None = None
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What feeding the recorded answers to the base came to."""
+
+    job: JobId
+    expected: Oid
+    actual: Oid
+    calls: int
+    """How many recorded answers there are."""
+    note: str = ""
+
+    @property
+    def same(self) -> bool:
+        return self.expected == self.actual
+
+
+class Service:
+    """All use cases on one repository."""
+
+    def __init__(self, location: Location, environ: Mapping[str, str], flags: Flags | None = None) -> None:
+        self.location = location
+        self.environ = environ
+        self.flags = flags or {}
+
+    @classmethod
+    def open(cls, start: str | None, environ: Mapping[str, str], flags: Flags | None = None) -> Service:
+        """The repository that `start` (-C) names, or the one that git would find from here."""
+        return cls(discover(start, environ), environ, flags)
+
+    @cached_property
+    def reader(self) -> Reader:
+        return Reader(self.location, self.environ)
+
+    @cached_property
+    def readings(self) -> Readings:
+        return Readings(self.reader)
+
+    @cached_property
+    def config(self) -> Config:
+        """The user's configuration, without any tree's."""
+        from vdo.config import load  # yaml: not on the read path
+
+        return load(self.environ, self.flags)
+
+    @cached_property
+    def repository(self) -> Repository:
+        return self.open_repository()
+
+    def open_repository(self) -> Repository:
+        """Another handle on the repository, for another thread."""
+        from vdo.store.repository import Repository  # pygit2: not on the read path
+
+        return Repository(self.location, self.environ)
+
+    def new(self, request: NewJob) -> Job:
+        """Record a job; durable when this returns. Raises UsageError, RevisionNotFound, AgentUnavailable, ..."""
+        from vdo.texts import clean_description, clean_title
+
+        extends = None if request.extends is None else self._parent(request.extends)
+        merges = tuple(self._parent(name) for name in request.merges)
+        spec = JobSpec(
+            title=clean_title(request.title),
+            description=clean_description(request.description),
+            extends=extends,
+            merges=merges,
+            agent=request.agent,
+            model=request.model,
+            checks=request.checks,
+            budget=request.budget or Budget(),
+            plan_only=request.plan_only,
+            on_conflict=request.on_conflict or "agent",
+            project=None if request.project is None else self.reader.find(request.project).project,
+        )
+        self.check_agent(spec.agent)
+        return self._record(spec)
+
+    def check_agent(self, name: str | None) -> None:
+        """Raises AgentUnavailable when the agent that a job would get cannot be had."""
+        from vdo.pipeline.agents import settings_of  # the pipeline: not on the read path
+
+        settings_of(name, self.config, self.environ)
+
+    def _record(self, spec: JobSpec) -> Job:
+        parents = [self.reader.by_ref(ref) for ref in (spec.extends, *spec.merges) if isinstance(ref, JobRef)]
+        waits = any(parent is not None and parent.state is not State.COMPLETED for parent in parents)
+        project = spec.project or next((parent.project for parent in parents if parent is not None), None)
+        return self.repository.journals.create(spec, project, State.WAITING if waits else State.QUEUED)
+
+    def _parent(self, name: str) -> Parent:
+        parent = self.reader.parent(name)
+        if isinstance(parent, Revision):
+            return parent
+        job = self.reader.by_ref(parent)
+        assert job is not None
+        if job.state is State.DELETED:
+            raise JobStateError(f"job #{job.id} was deleted", hint=f"`vdo undelete {job.id}` brings it back")
+        if job.state in (State.FAILED, State.CANCELLED):
+            raise JobStateError(
+                f"job #{job.id} {job.state.value} and has no result to build on",
+                hint=f"`vdo retry {job.id}` goes on with it",
+            )
+        return parent
+
+    def run(
+        self,
+        names: Sequence[str] = (),
+        *,
+        workers: int = 1,
+        observe: progress.Observer = progress.ignore,
+        stop: threading.Event | None = None,
+        allow_setup: bool = False,
+    ) -> list[Job]:
+        """Run jobs with those that they wait for, or everything queued and interrupted; the jobs that ended.
+
+        Raises Stopped when `stop` is set, after all work has come to rest, and what ended the only job of this run.
+        """
+        from vdo.pipeline.desk import Surroundings  # the pipeline: not on the read path
+        from vdo.pipeline.run import RUNNABLE
+        from vdo.pipeline.scheduler import Schedule, pending, with_unfinished_parents
+
+        if workers < 1:
+            raise UsageError("at least one job must be run at a time", hint="-j takes a number from 1")
+        jobs = [self.reader.find(name) for name in names]
+        for job in jobs:
+            if job.state not in RUNNABLE and job.state is not State.COMPLETED:
+                raise JobStateError(f"job #{job.id} is {job.state.value}", hint=_how_to_go_on(job))
+        wanted = with_unfinished_parents(self.reader, jobs) if names else pending(self.reader)
+        _ = self.repository.identity  # without one nothing can be committed: say so before any work begins
+        around = Surroundings(self.config, self.environ, observe, stop or threading.Event(), allow_setup)
+        ended = Schedule(self.reader, self.open_repository, around, wanted).run(workers)
+        problems = [one.problem for one in ended if one.problem is not None]
+        if problems and len(ended) == 1:
+            raise problems[0]
+        return [one.job for one in ended]
+
+    def cancel(self, name: str) -> Job:
+        """Stop a job, wherever it runs; it is cancelled, with all its processes ended, when this returns."""
+        from vdo.pipeline.endings import cancel
+
+        return cancel(self.repository, self.reader.find(name))
+
+    def retry(self, name: str, *, feedback: str = "", budget: Budget | None = None) -> Job:
+        """Prepare a failed, cancelled or interrupted job to go on; a completed one, with feedback, as a new job."""
+        from vdo.pipeline.endings import retry
+        from vdo.texts import clean_description
+
+        job = self.reader.find(name)
+        feedback = clean_description(feedback)
+        if job.state is State.COMPLETED:
+            if not feedback.strip():
+                raise JobStateError(
+                    f"job #{job.id} is completed", hint=f"say what should be different: vdo retry {job.id} -m FEEDBACK"
+                )
+            record = self.reader.record_json(job, "spec.json")
+            return self.new(
+                NewJob(_again(job.title), feedback, extends=str(job.id), agent=record["agent"], model=record["model"])
+            )
+        return retry(self.repository, job, feedback, budget)
+
+    def plan(self, name: str) -> str:
+        """The job's plan as YAML that can be edited."""
+        from vdo.pipeline.plans import to_yaml
+
+        return to_yaml(self.repository, self.reader.find(name))
+
+    def set_plan(self, name: str, text: str) -> Job:
+        """Replace the plan of a job that is planned and not yet built."""
+        from vdo.pipeline.plans import replace_plan
+
+        return replace_plan(self.repository, self.reader.find(name), text)
+
+    def rollback(self, name: str, to: str) -> Job:
+        """Record a job on `name` whose tree is that of `to`, an earlier job of its lineage."""
+        job, target = self.reader.find(name), self.reader.find(to)
+        self._parent(name)
+        if target.uid not in {each.uid for each in self.reader.index.ancestors(job.uid)} or target.commit is None:
+            raise UsageError(
+                f"job #{target.id} is not in the lineage of job #{job.id}",
+                hint=f"`vdo lineage {job.id}` shows what it builds on",
+            )
+        spec = JobSpec(
+            title=f"Roll back to job #{target.id}: {target.title}"[:200],
+            description=f"The tree of job #{job.id} ({job.title}) becomes that of job #{target.id} again.",
+            extends=job.ref,
+            rollback_to=target.ref,
+        )
+        return self._record(spec)
+
+    def replay(self, name: str) -> Replay:
+        """Feed the recorded answers to the base in memory and compare trees; nothing is written, called or paid."""
+        from vdo.pipeline.replays import replay
+
+        return Replay(*replay(self.repository, self.reader.find(name)))
+
+    def delete(self, name: str, *, force: bool = False) -> Job:
+        """Move a job into the trash; refused while others build on it (unless forced) or its branch is checked out."""
+        from vdo.pipeline.endings import delete
+
+        return delete(self.repository, self.reader.find(name), force=force)
+
+    def undelete(self, name: str) -> Job:
+        from vdo.store import trash
+
+        job = self.reader.find(name)
+        if job.state is not State.DELETED:
+            raise JobStateError(f"job #{job.id} is not deleted")
+        return trash.undelete(self.repository, job)
+
+    def trash(self) -> list[Job]:
+        """The deleted jobs that can be brought back, newest first."""
+        from vdo.store import trash
+
+        return trash.contents(self.repository)
+
+    def empty_trash(self) -> list[JobId]:
+        """Give up what is in the trash, for good."""
+        from vdo.store import trash
+
+        return trash.empty(self.repository)
+
+    def close(self) -> None:
+        for name in ("reader", "repository"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
+
+
+def _again(title: str) -> str:
+    return f"{title} (again)"[:200] if not title.endswith("(again)") else title
+
+
+def _how_to_go_on(job: Job) -> str:
+    if job.state is State.DELETED:
+        return f"`vdo undelete {job.id}` brings it back"
+    return f"`vdo retry {job.id}` goes on with it"
+
+
+__all__ = ["JobFailed", "NewJob", "Path", "Replay", "Service"]
