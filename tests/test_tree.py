@@ -187,11 +187,12 @@ class Overlay(RuleBasedStateMachine):
         }
         self.tree = Tree(MemoryBase(consistent))
         self.model = dict(consistent)
+        self.inherited = frozenset(consistent)
 
     def allowed(self, path: str) -> bool:
         if path in self.model:
             return True
-        if "con" in path.split("/"):
+        if "con" in path.split("/") and path not in self.inherited:
             return False
         here = set(self.model)
         folders = {name[:at] for name in here for at, char in enumerate(name) if char == "/"}
