@@ -37,6 +37,7 @@ class Answer:
         return "".join(block["text"] for block in self.content if block.get("type") == "text")
 
 
+_WHOLE = ("end_turn", "tool_use", "stop_sequence", "pause_turn")
 # Which field of its block each delta goes on.
 _APPENDED = {"text_delta": "text", "thinking_delta": "thinking"}
 
@@ -53,6 +54,8 @@ class Fold:
     _open: dict[int, JsonObject] = field(default_factory=dict)
     _inputs: dict[int, list[str]] = field(default_factory=dict)
     _closed: dict[int, JsonObject] = field(default_factory=dict)
+    _broken: Malformed | None = None
+    """A block that cannot be read. Where the answer was cut off that is what to expect: the stop reason decides."""
 
     def add(self, event: JsonObject) -> str:
         """Take one event; what it adds to the visible text. Raises Malformed."""
@@ -81,9 +84,12 @@ class Fold:
         return ""
 
     def answer(self, request_id: str | None = None) -> Answer:
-        """What has come so far. Raises Malformed when a complete answer has a block without an end."""
-        if self.complete and self._open:
-            raise Malformed("the answer ended inside a block")
+        """What has come so far. Raises Malformed when an answer that claims to be whole has a block that is not."""
+        if self.complete and self.stop_reason in _WHOLE:
+            if self._broken is not None:
+                raise self._broken
+            if self._open:
+                raise Malformed("the answer ended inside a block")
         content = tuple(self._closed[index] for index in sorted(self._closed))
         return Answer(content, self.stop_reason, self.stop_details, self.usage, self.model, self.complete, request_id)
 
@@ -121,12 +127,16 @@ class Fold:
     def _close(self, index: int) -> None:
         block = self._open.pop(index)
         parts = "".join(self._inputs.pop(index, ()))
-        if parts:
-            block["input"] = _parse(parts)
-        if block.get("type") == "tool_use" and not isinstance(block.get("input"), dict):
-            raise Malformed("a tool's input is no JSON object")
-        _refuse_lone_surrogates(block)
-        self._closed[index] = block
+        try:
+            if parts:
+                block["input"] = _parse(parts)
+            if block.get("type") == "tool_use" and not isinstance(block.get("input"), dict):
+                raise Malformed("a tool's input is no JSON object")
+            _refuse_lone_surrogates(block)
+        except Malformed as broken:
+            self._broken = broken
+        else:
+            self._closed[index] = block
 
 
 def fold(events: Iterable[bytes], request_id: str | None = None) -> Answer:

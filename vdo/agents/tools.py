@@ -73,7 +73,8 @@ class Toolbox:
         text = "".join(shown) or "[the file is empty]"
         if len(shown) < len(lines) and len(shown) < last - first + 1:
             until = first - 1 + len(shown)
-            text += f"\n[cut: lines {first} to {until} of {len(lines)} are shown; view_range shows others]"
+            end = "" if text.endswith("\n") else "\n"
+            text += f"{end}[cut: lines {first} to {until} of {len(lines)} are shown; view_range shows others]"
         return ToolResult(text)
 
     def _write(self, file_path: str, content: str) -> ToolResult:

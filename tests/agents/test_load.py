@@ -1,0 +1,63 @@
+import subprocess
+import sys
+
+import pytest
+
+from vdo import agents
+from vdo.agents.command import found
+from vdo.config import AgentSettings
+from vdo.errors import AgentUnavailable
+
+
+def test_an_unknown_kind_is_refused():
+    for kind in ("gpt", "tools", "os.path", ""):
+        with pytest.raises(AgentUnavailable, match="no kind of agent"):
+            agents.load(AgentSettings("x", kind), {})
+
+
+def test_claude_needs_a_key():
+    with pytest.raises(AgentUnavailable) as caught:
+        agents.load(AgentSettings("claude", "claude"), {})
+
+    assert "ANTHROPIC_API_KEY" in caught.value.hint
+
+
+def test_key_and_address_come_from_the_environment_that_is_given(serve):
+    from standins.anthropic_api import plan
+    from standins.work import MemoryWork
+
+    server, work = serve([plan(("a", "created"))]), MemoryWork()
+    environ = {"ANTHROPIC_API_KEY": server.key, "ANTHROPIC_BASE_URL": server.url}
+    settings = AgentSettings("c", "claude", model="claude-opus-5-5", max_tokens=9_000, effort="low")
+    agent = agents.load(settings, environ)
+
+    assert agent.plan(work).ok
+    (request,) = server.requests
+    assert (request["model"], request["max_tokens"]) == ("claude-opus-5-5", 9_000)
+    assert request["output_config"]["effort"] == "low"
+    assert server.headers[0]["anthropic-version"] == "2026-10-21"
+
+
+def test_coding_agents_on_the_path_are_found(tmp_path):
+    (tmp_path / "codex").write_text("#!/bin/sh\n")
+    (tmp_path / "codex").chmod(0o755)
+
+    assert found({"PATH": str(tmp_path)}) == ("codex exec -",)
+
+
+@pytest.mark.parametrize("kind", ["claude", "replay", "command"])
+def test_loading_an_agent_does_not_import_the_sdk(tmp_path, kind):
+    (tmp_path / "r.json").write_text('{"answers": []}')
+    code = (
+        "import sys, pathlib\n"
+        "from vdo import agents\n"
+        "from vdo.config import AgentSettings\n"
+        f"file = pathlib.Path({str(tmp_path)!r}, 'r.json')\n"
+        f"settings = AgentSettings('x', {kind!r}, file=file, command='sh -c true')\n"
+        "agents.load(settings, {'ANTHROPIC_API_KEY': 'k', 'PATH': '/usr/bin:/bin'})\n"
+        "print([name for name in ('anthropic', 'httpx2', 'pydantic') if name in sys.modules])\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
