@@ -7,7 +7,7 @@ import pytest
 from vdo.sandbox.choice import choose
 from vdo.sandbox.contract import GIB, MIB, Limits, Sandbox, SandboxUnavailable
 
-KINDS = ["bubblewrap"]
+KINDS = ["bubblewrap", "landlock"]
 
 SMALL = Limits(seconds=30, memory=256 * MIB, processes=40, file_size=32 * MIB, disk=64 * MIB, output=GIB)
 

@@ -12,8 +12,17 @@ from pathlib import Path
 from vdo.sandbox import interpreter
 from vdo.sandbox.bubblewrap import Bubblewrap
 from vdo.sandbox.contract import Limits, Sandbox, SandboxUnavailable
+from vdo.sandbox.landlock import Landlock
+from vdo.sandbox.seatbelt import Seatbelt
+from vdo.sandbox.unconfined import Unconfined
 
 UNSAFE = "--unsafe-no-sandbox"
+
+_CANDIDATES: tuple[tuple[str, Callable[[], Sandbox]], ...] = (
+    ("bubblewrap", Bubblewrap),
+    ("landlock", Landlock),
+    ("sandbox-exec", Seatbelt),
+)
 
 _INSTALL = {
     "debian": "apt-get install bubblewrap",
@@ -54,7 +63,7 @@ def choose(*, unsafe: bool = False, without: frozenset[str] = frozenset()) -> Sa
     `without` leaves kinds out by name. With `unsafe` commands run unconfined rather than not at all.
     """
     failures = []
-    for name, make in _candidates():
+    for name, make in _CANDIDATES:
         if name in without:
             continue
         try:
@@ -66,14 +75,12 @@ def choose(*, unsafe: bool = False, without: frozenset[str] = frozenset()) -> Sa
         if problem is None:
             return sandbox
         failures.append(f"{name}: {problem}")
+    if unsafe:
+        return Unconfined()
     raise SandboxUnavailable(
         f"nothing on this machine can confine a command ({'; '.join(failures) or 'all are switched off'})",
         hint=f"{install_command()}; or run the commands with all your rights: {UNSAFE}",
     )
-
-
-def _candidates() -> list[tuple[str, Callable[[], Sandbox]]]:
-    return [("bubblewrap", Bubblewrap)]
 
 
 def failure(sandbox: Sandbox) -> str | None:

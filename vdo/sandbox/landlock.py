@@ -1,0 +1,169 @@
+"""The sandbox for Linux without bubblewrap: landlock for files, a filter of system calls for the rest."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import errno
+import functools
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from vdo.process import Completed
+from vdo.sandbox import launched
+from vdo.sandbox.bubblewrap import give_to_nobody
+from vdo.sandbox.contract import NOBODY, NOTHING_MORE, USUAL, Access, Limits, SandboxUnavailable, rlimits
+from vdo.sandbox.launched import Launch
+
+# include/uapi/linux/landlock.h; the bits of each version come on top of the one before.
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE, _IOCTL_DEV = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 14, 1 << 15
+_MAKE_CHAR, _MAKE_BLOCK = 1 << 6, 1 << 11
+_ALL_UP_TO = {3: (1 << 15) - 1, 5: (1 << 16) - 1}
+_TCP, _SCOPES = 0b11, 0b11
+_OLDEST = 3
+"""Linux 6.2: before, a file outside could be cut to nothing by who may write it."""
+_SIGNALS = 6
+"""Linux 6.12: from here on signals and abstract sockets end at the sandbox, too."""
+
+_PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_SETTINGS = (
+    "/etc/ld.so.cache",
+    "/etc/alternatives",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/localtime",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+)
+_FOR_NETWORK = ("/etc/resolv.conf", "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/run/systemd/resolve")
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+_REFUSED = """ptrace process_vm_readv process_vm_writev pidfd_getfd kcmp mount umount2 pivot_root chroot unshare setns
+    open_tree move_mount fsopen fsconfig fsmount fspick mount_setattr open_by_handle_at add_key request_key keyctl bpf
+    perf_event_open userfaultfd kexec_load kexec_file_load init_module finit_module delete_module swapon swapoff reboot
+    sethostname setdomainname settimeofday clock_settime acct quotactl syslog vhangup iopl ioperm"""
+_NEW_NAMESPACES = 0x7E020080
+_INET, _INET6, _NETLINK = 2, 10, 16
+_TYPE_INTO_TERMINAL = 0x5412
+
+
+class Landlock:
+    """Runs commands with the rights of landlock and a filter of system calls; as root, as nobody."""
+
+    name = "landlock"
+
+    def __init__(self) -> None:
+        if sys.platform != "linux":
+            raise SandboxUnavailable("landlock is Linux's")
+        self._abi = _abi()
+        if self._abi < _OLDEST:
+            raise SandboxUnavailable(f"this kernel's landlock is of version {self._abi}, at least {_OLDEST} is needed")
+        _program(network=False)
+
+    @property
+    def version(self) -> str:
+        return f"1-{self._abi}"
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        gaps = ["a command sees which files and processes there are, if not what is in them", "it has no loopback"]
+        if os.geteuid() != 0:
+            gaps.append("it can change modes and times of your other files, if not what is in them")
+        if self._abi < _SIGNALS:
+            gaps.append("it can send signals to other processes of the same user")
+        return tuple(gaps)
+
+    def run(
+        self,
+        command: str,
+        folder: Path,
+        *,
+        limits: Limits = USUAL,
+        env: Mapping[str, str] = {},
+        access: Access = NOTHING_MORE,
+        mark: str | None = None,
+        check_stop: Callable[[], None] = lambda: None,
+        on_output: Callable[[bytes], object] = lambda _data: None,
+    ) -> Completed:
+        def confine(plain: Launch, scratch: Path) -> Launch:
+            writable = [folder, *access.writable, scratch]
+            user = NOBODY if os.geteuid() == 0 else None
+            for each in writable if user else ():
+                give_to_nobody(each)
+            nproc = rlimits(limits)["nproc"] + launched.tasks_of(user or os.geteuid())
+            return dataclasses.replace(
+                plain,
+                argv=["/bin/sh", "-c", command],
+                rlimits={**plain.rlimits, "nproc": nproc},
+                user=user,
+                ruleset=self._handled(access),
+                rules=self._rules(writable, access),
+                seccomp=_program(network=access.network),
+            )
+
+        return launched.run(folder, limits, env, access, mark, check_stop, on_output, confine=confine)
+
+    def _handled(self, access: Access) -> list[int]:
+        handled = [_ALL_UP_TO[5 if self._abi >= 5 else 3]]
+        if self._abi >= 4:
+            handled.append(0 if access.network else _TCP)
+        if self._abi >= _SIGNALS:
+            handled.append(_SCOPES)
+        return handled
+
+    def _rules(self, writable: list[Path], access: Access) -> list[tuple[str, int]]:
+        everything = self._handled(access)[0]
+        on_files = (_EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV) & everything
+        reading = _EXECUTE | _READ_FILE | _READ_DIR
+        settings = (*_SETTINGS, *(_FOR_NETWORK if access.network else ()))
+        rules = [(name, reading) for name in (*_PROGRAMS, *settings, *map(str, access.read_only))]
+        rules += [(name, _WRITE_FILE | _READ_FILE) for name in _DEVICES]
+        rules += [(str(path), everything & ~(_MAKE_CHAR | _MAKE_BLOCK)) for path in writable]
+        return [(path, rights & on_files if os.path.isfile(path) else rights) for path, rights in rules]
+
+
+def _abi() -> int:
+    """The version of landlock that this kernel offers; 0 for none."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    return max(0, int(libc.syscall(444, None, 0, 1)))
+
+
+@functools.cache
+def _program(*, network: bool) -> bytes:
+    """The filter: no sockets but pairs and, with `network`, the internet's; no calls into other processes."""
+    try:
+        # Loads a C library on import, and only this kind of sandbox needs it.
+        import pyseccomp  # type: ignore[import-untyped]
+    except (ImportError, RuntimeError, OSError) as error:
+        raise SandboxUnavailable(f"no filter of system calls: {error}") from None
+    rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+    refused, unknown = pyseccomp.ERRNO(errno.EPERM), pyseccomp.ERRNO(errno.ENOSYS)
+    for name in _REFUSED.split():
+        _add(rules, refused, name)
+    for name in ("clone3", "io_uring_setup", "io_uring_enter", "io_uring_register"):
+        _add(rules, unknown, name)  # what uses them falls back to calls that can be judged
+    for bit in range(32):
+        if _NEW_NAMESPACES >> bit & 1:
+            _add(rules, refused, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, 1 << bit, 1 << bit))
+    _add(rules, refused, "ioctl", pyseccomp.Arg(1, pyseccomp.MASKED_EQ, 0xFFFFFFFF, _TYPE_INTO_TERMINAL))
+    families = {_INET, _INET6, _NETLINK} if network else set()
+    for family in set(range(64)) - families:
+        _add(rules, refused, "socket", pyseccomp.Arg(0, pyseccomp.EQ, family))
+    _add(rules, refused, "socket", pyseccomp.Arg(0, pyseccomp.GE, 64))
+    with tempfile.TemporaryFile() as file:
+        rules.export_bpf(file)
+        file.seek(0)
+        return file.read()
+
+
+def _add(rules: object, action: int, name: str, *arguments: object) -> None:
+    try:
+        rules.add_rule(action, name, *arguments)  # type: ignore[attr-defined]
+    except (OSError, ValueError) as error:  # not every architecture has every call; an old library knows fewer
+        if name == "socket":
+            raise SandboxUnavailable(f"the filter of system calls does not know sockets: {error}") from None
