@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from vdo.errors import RepositoryError
 from vdo.job import Job, JobId, JobRef, Oid, State, Uid
 from vdo.store import messages, reffiles, trailers
 from vdo.store.git import Git
@@ -30,6 +31,7 @@ CREATE INDEX edges_parent ON edges (parent);
 CREATE TABLE origins (commit_id TEXT PRIMARY KEY, parent TEXT, delta BLOB, snapshot BLOB) WITHOUT ROWID;
 """
 Answer = TypeVar("Answer")
+Statement = tuple[str, tuple[object, ...]]
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class Index:
             "parent = coalesce(excluded.parent, parent), delta = coalesce(excluded.delta, delta), "
             "snapshot = coalesce(excluded.snapshot, snapshot)"
         )
-        with contextlib.suppress(sqlite3.OperationalError):  # locked or full: it is computed again next time
+        with contextlib.suppress(RepositoryError):  # it is computed again next time
             self._ask(lambda db: _write(db, [(sql, (commit, parent, delta, snapshot))]), sync=False)
 
     def record(self, job: Job, message: str, before: reffiles.Stamp) -> None:
@@ -152,8 +154,14 @@ class Index:
                 statements.append(("REPLACE INTO meta VALUES ('stamp', ?)", (after,)))
             _write(db, statements)
 
-        with contextlib.suppress(sqlite3.OperationalError):
+        with contextlib.suppress(RepositoryError):
             self._ask(write, sync=False)
+
+    def distrust(self) -> None:
+        """Compare with the refs at the next question, whatever the stamp says: a journal was not where we thought."""
+        forget = "UPDATE meta SET value = '' WHERE key = 'stamp'"
+        with contextlib.suppress(RepositoryError):
+            self._ask(lambda db: db.execute(forget), sync=False)
 
     def close(self) -> None:
         if self._open is not None:
@@ -161,19 +169,19 @@ class Index:
             self._open = None
 
     def _ask(self, question: Callable[[sqlite3.Connection], Answer], *, sync: bool = True) -> Answer:
-        """The answer from a cache in sync; a damaged one is thrown away and rebuilt, once."""
-        for attempt in (1, 2):
+        """The answer from a cache in sync: a damaged one is made anew, one that cannot be used replaced in memory."""
+        for repair in (self._discard, self._use_memory, None):
             try:
                 db = self._connect()
                 if sync:
                     self._sync(db)
                 return question(db)
-            except sqlite3.OperationalError:
-                raise
-            except sqlite3.DatabaseError:
-                self._discard()
-                if attempt == 2:
-                    raise
+            except sqlite3.DatabaseError as problem:
+                if repair is None:
+                    raise RepositoryError(f"the index of {self._common_dir} cannot be used: {problem}") from problem
+                # Locked, full, read-only: the file is sound, or at least nothing that we could mend.
+                sound = isinstance(problem, sqlite3.OperationalError) and "no such" not in str(problem)
+                (self._use_memory if sound else repair)()
         raise AssertionError("unreachable")
 
     def _connect(self) -> sqlite3.Connection:
@@ -182,13 +190,21 @@ class Index:
                 self._path.parent.mkdir(exist_ok=True)
                 self._open = _usable(self._path)
             except (sqlite3.OperationalError, OSError):
-                self._open = _fresh(sqlite3.connect(":memory:", isolation_level=None))
+                self._use_memory()
+        assert self._open is not None
         return self._open
+
+    def _use_memory(self) -> None:
+        self.close()
+        self._open = _fresh(sqlite3.connect(":memory:", isolation_level=None))
 
     def _discard(self) -> None:
         self.close()
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+        try:
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+        except OSError:
+            self._use_memory()
 
     def _sync(self, db: sqlite3.Connection) -> None:
         now = reffiles.stamp(self._common_dir, settled=False)
@@ -196,21 +212,29 @@ class Index:
         if known and known[0] == now:
             return
         stamp = reffiles.stamp(self._common_dir)
-        tips = {int(name.rsplit("/", 1)[1]): oid for name, oid in _numbered(self._common_dir)}
+        tips = reffiles.numbered(self._common_dir, reffiles.JOBS)
         rows = dict(db.execute("SELECT id, journal FROM jobs"))
-        statements: list[tuple[str, tuple[object, ...]]] = []
-        for gone in rows.keys() - tips.keys():
-            statements += [
-                ("DELETE FROM jobs WHERE id = ?", (gone,)),
-                ("DELETE FROM edges WHERE child = ?", (gone,)),
-            ]
-        changed = [tip for number, tip in tips.items() if rows.get(number) != tip]
-        for found in self._git.objects(changed):
-            if found is not None and found[1] == "commit":
-                text = message_of(found[2])
-                statements += _statements(messages.read_job(text, found[0]), text)
+        changed = {number: tip for number, tip in tips.items() if rows.get(number) != tip}
+        statements = [statement for gone in rows.keys() - tips.keys() for statement in _forget(gone)]
+        for number, found in zip(changed, self._git.objects(changed.values()), strict=True):
+            statements += _taken_in(number, found)
         statements.append(("REPLACE INTO meta VALUES ('stamp', ?)", (stamp,)))
         _write(db, statements)
+
+
+def _taken_in(number: JobId, found: tuple[Oid, str, bytes] | None) -> list[Statement]:
+    """The rows of one journal. One that cannot be read has none: it must not keep the others from being listed."""
+    if found is not None and found[1] == "commit":
+        text = message_of(found[2])
+        with contextlib.suppress(RepositoryError):
+            job = messages.read_job(text, found[0])
+            if job.id == number:
+                return _statements(job, text)
+    return _forget(number)
+
+
+def _forget(number: int) -> list[Statement]:
+    return [("DELETE FROM jobs WHERE id = ?", (number,)), ("DELETE FROM edges WHERE child = ?", (number,))]
 
 
 def message_of(commit: bytes) -> str:
@@ -218,23 +242,21 @@ def message_of(commit: bytes) -> str:
     return commit.split(b"\n\n", 1)[-1].decode("utf-8", "replace")
 
 
-def _numbered(common_dir: Path) -> Iterator[tuple[str, Oid]]:
-    for name, oid in reffiles.below(common_dir, reffiles.JOBS).items():
-        if name.rsplit("/", 1)[1].isdigit():
-            yield name, oid
-
-
 def _usable(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=10, isolation_level=None)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = NORMAL")
-    if db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0]:
-        version = db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
-        if version and version[0] == _VERSION:
-            return db
-        for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-            db.execute(f'DROP TABLE "{name}"')
-    return _fresh(db)
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        if db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0]:
+            version = db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+            if version and version[0] == _VERSION:
+                return db
+            for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                db.execute(f'DROP TABLE "{name}"')
+        return _fresh(db)
+    except BaseException:
+        db.close()
+        raise
 
 
 def _fresh(db: sqlite3.Connection) -> sqlite3.Connection:
@@ -245,7 +267,7 @@ def _fresh(db: sqlite3.Connection) -> sqlite3.Connection:
     return db
 
 
-def _write(db: sqlite3.Connection, statements: Iterable[tuple[str, tuple[object, ...]]]) -> None:
+def _write(db: sqlite3.Connection, statements: Iterable[Statement]) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         for sql, values in statements:
@@ -256,7 +278,7 @@ def _write(db: sqlite3.Connection, statements: Iterable[tuple[str, tuple[object,
     db.execute("COMMIT")
 
 
-def _statements(job: Job, message: str) -> list[tuple[str, tuple[object, ...]]]:
+def _statements(job: Job, message: str) -> list[Statement]:
     block = message.rstrip("\n").rsplit("\n\n", 1)[-1]
     row = (job.id, job.uid, job.project, job.state.value, job.title, job.journal, job.commit, block)
     parents = {parent.uid for parent in (job.extends, *job.merges) if isinstance(parent, JobRef)}

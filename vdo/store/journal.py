@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from vdo.job import EMPTY_TREE, Job, JobId, JobRef, JobSpec, Oid, Revision, Stat
 from vdo.store import messages, objects, reffiles, specs
 from vdo.store.identity import Identity, iso, now
 from vdo.store.index import Index
-from vdo.store.refs import Refs
+from vdo.store.refs import Refs, writing
 from vdo.tree import Content, Entry, Mode
 
 Record = Mapping[str, bytes]
@@ -46,12 +47,16 @@ class Journals:
 
     def create(self, spec: JobSpec, project: Uid | None, state: State = State.QUEUED) -> Job:
         """Record a new job under the next free number; durable when this returns."""
+        with writing(self._common_dir):
+            return self._create(spec, project, state)
+
+    def _create(self, spec: JobSpec, project: Uid | None, state: State) -> Job:
         uid = Uid(secrets.token_hex(16))
         base = spec.extends.commit if isinstance(spec.extends, Revision) else None
         work = objects.tree_of(self._repo, base) if base else EMPTY_TREE
         record = {"spec.json": specs.dump(spec), "description": spec.description.encode()}
         tree = self._tree(work, self._record_tree(EMPTY_TREE, record))
-        self._refuse_plain_job_branch()
+        refuse_plain_job_branch(self._refs)
         created_at = iso(*now())
         with self._refs.lock():
             for number in self._free_numbers():
@@ -89,23 +94,25 @@ class Journals:
         `keep` are commits that the journal holds reachable from now on. Raises RefConflict when the journal moved on:
         somebody else has the job. Durable when this returns; the Job that comes back is the one to go on with.
         """
-        before = self.trees(job.journal)
-        record_tree = self._record_tree(before[1], record or {})
-        tree = self._tree(before[0] if work is None else work, record_tree)
-        job = dataclasses.replace(job, seq=job.seq + 1, updated_at=iso(*now()))
-        return self._write(job, note, tree, [job.journal, *keep], job.journal)
+        with writing(self._common_dir):
+            before = self.trees(job.journal)
+            record_tree = self._record_tree(before[1], record or {})
+            tree = self._tree(before[0] if work is None else work, record_tree)
+            job = dataclasses.replace(job, seq=job.seq + 1, updated_at=iso(*now()))
+            return self._write(job, note, tree, [job.journal, *keep], job.journal)
 
     def trees(self, journal: Oid) -> tuple[Oid, Oid]:
-        """(work, record) of an entry."""
+        """(work, record) of an entry; both are empty in a deleted job's tombstone."""
         found = objects.folder(self._repo, objects.tree_of(self._repo, journal))
-        return (found["work"][1] if "work" in found else EMPTY_TREE), found["record"][1]
+        work, record = (found[name][1] if name in found else EMPTY_TREE for name in ("work", "record"))
+        return work, record
 
     def record(self, journal: Oid) -> objects.StoredTree:
         """The record of an entry as files."""
         return objects.StoredTree(self._repo, self.trees(journal)[1])
 
     def entries(self, tip: Oid) -> Iterator[JournalEntry]:
-        """Newest first, following first parents down to Seq 0."""
+        """Newest first, following first parents down to Seq 0 (of a deleted job only its tombstone is left)."""
         at: Oid | None = tip
         while at is not None:
             entry, at = self.entry(at)
@@ -118,10 +125,11 @@ class Journals:
         except KeyError:
             raise objects.missing(oid) from None
         assert isinstance(commit, pygit2.Commit)
-        job = messages.read_job(commit.message, oid)
+        message = commit.raw_message.decode("utf-8", "replace")
+        job = messages.read_job(message, oid)
         work, record = self.trees(oid)
-        note = commit.message.rstrip("\n").rsplit("\n\n", 1)[0]
-        above = Oid(str(commit.parent_ids[0])) if job.seq else None
+        note = message.rstrip("\n").rsplit("\n\n", 1)[0]
+        above = Oid(str(commit.parent_ids[0])) if job.seq and commit.parent_ids else None
         return JournalEntry(job, note, work, record, commit.commit_time), above
 
     def _write(self, job: Job, note: str, tree: Oid, parents: Sequence[Oid], expected: Oid | None) -> Job:
@@ -130,7 +138,11 @@ class Journals:
         written = dataclasses.replace(job, journal=oid)
         with self._refs.lock():
             before = reffiles.stamp(self._common_dir, settled=False)
-            self._refs.move(f"{reffiles.JOBS}{job.id}", oid, expected)
+            try:
+                self._refs.move(f"{reffiles.JOBS}{job.id}", oid, expected)
+            except RefConflict:
+                self._index.distrust()
+                raise
             self._index.record(written, message, before)
         return written
 
@@ -147,23 +159,33 @@ class Journals:
         """Numbers that neither a job nor a branch of anybody has, upwards from the highest job."""
         number = self._index.newest()
         packed = self._common_dir / "packed-refs"
-        listing = packed.read_text("utf-8", "surrogateescape") if packed.exists() else ""
-        remotes = self._common_dir / "refs" / "remotes"
-        folders = [folder for folder in remotes.iterdir() if folder.is_dir()] if remotes.is_dir() else []
-        heads = self._common_dir / "refs" / "heads"
+        listing = packed.read_bytes() if packed.exists() else b""
+        folders = [self._common_dir / "refs" / "heads" / "job", *_job_folders(self._common_dir / "refs" / "remotes")]
         while True:
             number += 1
-            loose = [root / "job" / str(number) for root in (heads, *folders)]
-            if any(path.exists() for path in loose) or f"/job/{number}\n" in listing:
-                continue
-            yield JobId(number)
+            # Also job/7/x is in the way: git cannot hold job/7 beside it.
+            is_packed = any(f"/job/{number}{end}".encode() in listing for end in "\n/")
+            if not is_packed and not any((folder / str(number)).exists() for folder in folders):
+                yield JobId(number)
 
-    def _refuse_plain_job_branch(self) -> None:
-        if self._refs.read("refs/heads/job") is not None:
-            raise RepositoryError(
-                "a branch named `job` is in the way: git cannot hold job/1 beside it",
-                hint="rename it: git branch -m job SOMETHING-ELSE",
-            )
+
+def _job_folders(remotes: Path) -> list[Path]:
+    """Every remote's folder of job branches; a remote's name may have slashes."""
+    found = []
+    for folder, inner, _ in os.walk(remotes):
+        if "job" in inner:
+            found.append(Path(folder, "job"))
+            inner.remove("job")
+    return found
+
+
+def refuse_plain_job_branch(refs: Refs) -> None:
+    """Raises RepositoryError when there is a branch `job`: libgit2 would not see a packed one in the way of job/1."""
+    if refs.read("refs/heads/job") is not None:
+        raise RepositoryError(
+            "a branch named `job` is in the way: git cannot hold job/1 beside it",
+            hint="rename it: git branch -m job SOMETHING-ELSE",
+        )
 
 
 def _opening(spec: JobSpec) -> str:

@@ -34,10 +34,22 @@ class Reader:
 
     def find(self, name: str) -> Job:
         """The job that `51`, `#51`, `job/51`, `@` or a prefix of an id names; raises JobNotFound, UsageError."""
-        found = self._find(name.strip())
+        name = name.strip()
+        found = self._find(name)
         if found is None:
+            if match := _NUMBER.fullmatch(name):
+                self._refuse_unreadable(int(match.group(1)))
             raise JobNotFound(f"there is no job {name}")
         return found
+
+    def _refuse_unreadable(self, number: int) -> None:
+        """The index leaves a journal out that it cannot read; who asks for that job is told."""
+        tip = reffiles.read(self.location.common_dir, f"{reffiles.JOBS}{number}")
+        if tip is not None:
+            raise RepositoryError(
+                f"the journal of job #{number} cannot be read (its tip is {tip[:12]})",
+                hint="`vdo doctor` checks the repository; a newer vdo may have written it",
+            )
 
     def _find(self, name: str) -> Job | None:
         if name == "@":
@@ -56,6 +68,7 @@ class Reader:
     def job(self, number: int) -> Job:
         found = self.index.job(number)
         if found is None:
+            self._refuse_unreadable(number)
             raise JobNotFound(f"there is no job #{number}")
         return found
 
@@ -64,6 +77,11 @@ class Reader:
         name = name.strip()
         job = self._find(name) if name else None
         if job is not None:
+            if job.state is State.DELETED:
+                raise JobNotFound(
+                    f"job {job.ref} was deleted",
+                    hint=f"`vdo undelete {job.id}` brings it back, `vdo trash` shows what can be",
+                )
             return job.ref
         commit = self.git.resolve(name) if name and not re.fullmatch(r"#[0-9]+|@", name) else None
         if commit is None:

@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import random
+import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,8 +25,23 @@ from vdo.store import reffiles
 from vdo.store.git import Git
 
 _WAIT_SECONDS = 3.0
-_STALE_SECONDS = 1.0
-"""No ref update holds its lock for as long as this; only a dead process does."""
+_STALE_SECONDS = 10.0
+"""An older lock below refs/vdo/ is a dead process's. A `git fetch` of many journals holds its own for seconds."""
+
+# What libgit2 says of a lock that somebody holds or just took, and of a folder that `git pack-refs` removed.
+_BUSY = re.compile("failed to lock file|failed to create locked file.*(File exists|No such file)", re.DOTALL)
+
+
+@contextlib.contextmanager
+def writing(common_dir: Path) -> Iterator[None]:
+    """Turns what libgit2 and the system say of a full or read-only disk into one clear error."""
+    try:
+        yield
+    except (pygit2.GitError, OSError) as problem:
+        raise RepositoryError(
+            f"the repository {common_dir} cannot be written: {problem}",
+            hint="check free space and permissions; what was done so far is in the journal",
+        ) from problem
 
 
 class Refs:
@@ -73,13 +89,16 @@ class Refs:
         if target not in self._repo:
             raise RepositoryError(f"object {target} is missing; {name} was not moved")
         with self.lock():
-            self._note_intent(name, target)
-            with self._ref_locked(name) as transaction:
-                found = self.read(name)
-                if found != expected:
-                    raise RefConflict(f"{name} is at {_short(found)}, not at {_short(expected)} as expected")
-                transaction.set_target(name, target)
-            self._note_intent(None, None)
+            self._make_folder(name)
+            try:
+                with self._ref_locked(name) as transaction:
+                    self._note_held(name, target)
+                    found = self.read(name)
+                    if found != expected:
+                        raise RefConflict(f"{name} is at {_short(found)}, not at {_short(expected)} as expected")
+                    transaction.set_target(name, target)
+            finally:
+                self._forget_held()
 
     def transact(
         self,
@@ -98,21 +117,38 @@ class Refs:
         lines += [f"update {name} {new} {old}" for name, (new, old) in update.items()]
         lines += [f"delete {name} {oid}" for name, oid in delete.items()]
         lines += ["prepare", "commit", ""]
+        names = {*create, *update, *delete}
         with self.lock():
+            for name in {*create, *update}:
+                self._make_folder(name)
+            for name in names:
+                self._remove_if_stale(name)
             done = self._git.try_run("update-ref", "--stdin", input="\n".join(lines).encode())
-        if done.returncode:
-            message = done.stderr.decode("utf-8", "replace").strip()
-            if "Unable to create" in message and ".lock" in message:
-                raise StaleLock(_lock_message(message), hint=_LOCK_HINT)
-            raise RefConflict(f"refs were not changed: {message.removeprefix('fatal: ')}")
-        self._sync_folders({*create, *update, *delete})
+            if done.returncode:
+                raise _refused(done.stderr.decode("utf-8", "replace"))
+            # git syncs the files, not the folders that name them; deleting rewrites packed-refs at the top.
+            for folder in {self._common_dir, *((self._common_dir / name).parent for name in names)}:
+                if folder.is_dir():
+                    _sync(folder)
 
-    def _sync_folders(self, names: set[str]) -> None:
-        for folder in {(self._common_dir / name).parent for name in names}:
-            if folder.is_dir():
-                descriptor = os.open(folder, os.O_RDONLY)
-                os.fsync(descriptor)
-                os.close(descriptor)
+    def _make_folder(self, name: str) -> None:
+        """The ref's folder, durable up to the first one that is there: a synced file in a lost folder is lost."""
+        folder = (self._common_dir / name).parent
+        missing = []
+        while not folder.is_dir():
+            missing.append(folder)
+            folder = folder.parent
+        for made in reversed(missing):
+            try:
+                made.mkdir(exist_ok=True)
+                _sync(made.parent)
+            except (FileExistsError, NotADirectoryError):
+                raise RepositoryError(
+                    f"{name} cannot be written: there is a ref {made.relative_to(self._common_dir)}",
+                    hint="git cannot hold one below the other: rename the shorter one",
+                ) from None
+            except OSError as problem:
+                raise RepositoryError(f"{name} cannot be written: {problem}") from None
 
     @contextlib.contextmanager
     def _ref_locked(self, name: str) -> Iterator[pygit2.transaction.ReferenceTransaction]:
@@ -125,10 +161,9 @@ class Refs:
                 break
             except (pygit2.GitError, OSError, ValueError) as problem:
                 transaction.__exit__(type(problem), problem, None)
-                if not self._lock_path(name).exists() and "lock" not in str(problem):
+                if not _BUSY.search(str(problem)):
                     raise RepositoryError(f"{name} cannot be written: {problem}") from None
-                if name.startswith("refs/vdo/"):
-                    self._remove_if_stale(self._lock_path(name))
+                self._remove_if_stale(name)
                 if time.monotonic() > deadline:
                     raise StaleLock(
                         f"{self._lock_path(name)} is in the way of updating {name}", hint=_LOCK_HINT
@@ -147,44 +182,61 @@ class Refs:
     def _lock_path(self, name: str) -> Path:
         return self._common_dir / f"{name}.lock"
 
-    def _remove_if_stale(self, path: Path) -> None:
+    def _remove_if_stale(self, name: str) -> None:
+        path = self._lock_path(name)
+        if not name.startswith("refs/vdo/"):
+            return
         with contextlib.suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                 path.unlink()
 
-    def _note_intent(self, name: str | None, target: Oid | None) -> None:
-        """Say in the lock file which branch is about to be written: if we die, the lock left on it is provably ours."""
-        if name is not None and name.startswith("refs/vdo/"):
-            return
+    def _note_held(self, name: str, target: Oid) -> None:
+        """Say in our lock file which lock of git's we hold: when we die, what is left of it is provably ours."""
         assert self._lock is not None
-        note = json.dumps({"ref": name, "target": target}).encode() if name else b""
+        note = {"ref": name, "target": target, "inode": self._lock_path(name).stat().st_ino}
+        os.pwrite(self._lock, json.dumps(note).encode(), 0)
+
+    def _forget_held(self) -> None:
+        assert self._lock is not None
         os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, note, 0)
 
     def _recover(self) -> None:
-        """Remove the lock that a holder of our lock left on a branch when it died while writing it.
+        """Remove the lock that a holder of our lock left on a ref when it died while writing it.
 
-        Only when its content is what that holder was writing (or nothing yet): anybody else's lock is never removed.
+        Only the very file that it made: a lock of anybody else's, also an empty one, is never removed.
         """
         assert self._lock is not None
-        note = os.pread(self._lock, 1000, 0)
+        note = os.pread(self._lock, 4096, 0)
         if not note:
             return
         os.ftruncate(self._lock, 0)
-        try:
-            intent = json.loads(note)
-            path = self._lock_path(str(intent["ref"]))
-            if path.read_text().strip() in ("", intent["target"]):
+        with contextlib.suppress(ValueError, KeyError, TypeError, OSError):
+            held = json.loads(note)
+            path = self._lock_path(str(held["ref"]))
+            if path.stat().st_ino == held["inode"] and path.read_text().strip() in ("", held["target"]):
                 path.unlink()
-        except (ValueError, KeyError, OSError):
-            return
 
 
 _LOCK_HINT = "when no git process is running, remove that file and run the command again"
 
 
-def _lock_message(message: str) -> str:
-    return message.splitlines()[0].removeprefix("fatal: ")
+def _refused(message: str) -> RepositoryError:
+    """git's own message of a transaction that it did not make, as the error that it is."""
+    first = (message.strip().splitlines() or ["git does not say why"])[0].removeprefix("fatal: ")
+    if "File exists" in message and ".lock" in message:
+        return StaleLock(first, hint=_LOCK_HINT)
+    if "but expected" in message or "already exists" in message or "unable to resolve reference" in message:
+        return RefConflict(f"refs were not changed: {first}")
+    hint = "check free space and permissions" if "nable to" in message else ""
+    return RepositoryError(f"refs were not changed: {first}", hint=hint)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _short(oid: Oid | None) -> str:

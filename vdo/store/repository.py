@@ -8,17 +8,15 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
-import pygit2
-
-from vdo.errors import BranchMoved, RepositoryError
+from vdo.errors import BranchMoved
 from vdo.job import Job, Oid, State
 from vdo.store import identity, messages, objects, reffiles
 from vdo.store.calllog import CallLog
 from vdo.store.identity import Identity
-from vdo.store.journal import Journals
+from vdo.store.journal import Journals, refuse_plain_job_branch
 from vdo.store.location import Location
 from vdo.store.reader import Reader
-from vdo.store.refs import Refs
+from vdo.store.refs import Refs, writing
 from vdo.tree import Tree
 
 
@@ -49,13 +47,8 @@ class Repository(Reader):
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
         """Turns what libgit2 and the system say of a full or read-only disk into one clear error."""
-        try:
+        with writing(self.location.common_dir):
             yield
-        except (pygit2.GitError, OSError) as problem:
-            raise RepositoryError(
-                f"the repository {self.location.common_dir} cannot be written: {problem}",
-                hint="check free space and permissions; what was done so far is in the journal",
-            ) from problem
 
     def build_commit(self, job: Job, description: str, tree: Oid, parents: Sequence[Oid]) -> Oid:
         """The job's one commit, signed when git's configuration says so. Nothing points to it yet."""
@@ -71,18 +64,24 @@ class Repository(Reader):
         with self.refs.lock():
             tip = self.refs.read(name)
             if tip is None:
+                refuse_plain_job_branch(self.refs)
                 self.refs.create(name, job.commit)
             elif not self.contains(job.commit, tip):
                 raise BranchMoved(
                     f"the branch {job.branch} exists and does not contain commit {job.commit[:12]} of job #{job.id}",
                     hint=f"rename it (git branch -m {job.branch} OTHER) and run `vdo run {job.id}` to publish the job",
                 )
-            self._point_head_somewhere(name)
+            self.settle_head()
 
-    def _point_head_somewhere(self, branch: str) -> None:
+    def settle_head(self) -> None:
         """In a bare repository that vdo made, HEAD points at a branch that exists, so that a clone checks it out."""
-        if self.location.bare and self.repo.head_is_unborn and "vdo.created" in self.repo.config:
-            self.git.run("symbolic-ref", "HEAD", branch)
+        if not self.location.bare or not self.repo.head_is_unborn or "vdo.created" not in self.repo.config:
+            return
+        jobs = reffiles.numbered(self.location.common_dir, f"{reffiles.HEADS}job/")
+        if jobs:
+            self.git.run("symbolic-ref", "HEAD", f"{reffiles.HEADS}job/{max(jobs)}")
+        elif others := reffiles.below(self.location.common_dir, reffiles.HEADS):
+            self.git.run("symbolic-ref", "HEAD", min(others))
 
     def checked_out(self, branch: str) -> str | None:
         """The work tree that has this branch checked out, None when none has."""
