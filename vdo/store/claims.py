@@ -10,11 +10,12 @@ import contextlib
 import fcntl
 import os
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from vdo import process
-from vdo.errors import JobBusy
+from vdo.errors import JobBusy, RepositoryError
 from vdo.job import JobId
 
 
@@ -49,13 +50,16 @@ class Claim:
 def take(folder: Path, job: JobId) -> Claim:
     """Claim a job, ending what a dead holder left running; raises JobBusy when somebody alive holds it."""
     path = _file(folder, job)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as problem:
+        raise RepositoryError(
+            f"{path} cannot be written: {problem.strerror}", hint="check its owner, its permissions and the free space"
+        ) from None
+    if not _locked(descriptor):
         os.close(descriptor)
-        raise JobBusy(f"job #{job} is being worked on by another process") from None
+        raise JobBusy(f"job #{job} is being worked on by another process")
     left = os.read(descriptor, 100).decode("ascii", "replace").strip()
     if left:
         process.end_marked(left)
@@ -64,6 +68,17 @@ def take(folder: Path, job: JobId) -> Claim:
     os.pwrite(descriptor, nonce.encode(), 0)
     os.fsync(descriptor)
     return Claim(job, nonce, folder, descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    # Whoever asks `is_held` has a shared lock for a moment: that is no reason to say that the job is taken.
+    for _ in range(20):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.01)
+    return False
 
 
 def is_held(folder: Path, job: JobId) -> bool:

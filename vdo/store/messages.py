@@ -53,13 +53,14 @@ def _result(job: Job) -> Iterator[tuple[str, str]]:
     for key, value in (("Agent", job.agent), ("Model", job.model), ("Checks", job.checks), ("Sandbox", job.sandbox)):
         if value is not None:
             yield f"Vdo-{key}", trailers.encode(value)
-    yield from job.extra
+    for key, value in job.extra:
+        yield key, trailers.encode(value)
     if job.usage is not None:
         yield "Vdo-Tokens", _tokens(job.usage)
     if job.cost_usd is not None:
-        yield "Vdo-Cost", f"{job.cost_usd} USD"
+        yield "Vdo-Cost", f"{job.cost_usd:f} USD"
     if job.wasted_usd:
-        yield "Vdo-Wasted", f"{job.wasted_usd} USD"
+        yield "Vdo-Wasted", f"{job.wasted_usd:f} USD"
 
 
 def _tokens(usage: Usage) -> str:
@@ -133,9 +134,9 @@ def from_pairs(pairs: Pairs, journal: Oid) -> Job:
             finished_at=one.get("Vdo-Finished"),
             error=_decoded(one, "Vdo-Error"),
             files=_read_files(one.get("Vdo-Files")),
-            extra=tuple((key, value) for key, value in pairs if key not in _KNOWN),
+            extra=tuple((key, trailers.decode(value)) for key, value in pairs if key not in _KNOWN),
         )
-    except (KeyError, ValueError) as problem:
+    except (KeyError, ValueError, TypeError, ArithmeticError) as problem:
         raise RepositoryError(
             f"the journal entry {journal[:12]} cannot be read: {problem}",
             hint="`vdo doctor` checks the repository; a newer vdo may have written it",

@@ -29,7 +29,7 @@ def dump(spec: JobSpec) -> bytes:
         "rollback_to": _parent_json(spec.rollback_to),
         "project": spec.project,
     }
-    return json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n"
+    return json.dumps(value, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass") + b"\n"
 
 
 def _parent_json(parent: Parent | None) -> dict[str, object] | None:

@@ -10,7 +10,7 @@ _LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*): ?(.*)")
 # git cuts a message at "<comment char> ---- >8 ----" (wt-status.c); the comment character is the reader's choice,
 # and may be several characters since git 2.45.
 _CUT = re.compile(r"^(?=.*-{24} >8 -{24})", re.MULTILINE)
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029%]")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029%]")
 
 
 def encode(value: str) -> str:
@@ -34,7 +34,9 @@ def decode(value: str) -> str:
 def message(subject: str, body: str, pairs: Pairs) -> str:
     """A commit message whose last paragraph is exactly `pairs`, whatever subject and body contain."""
     parts = [defuse(subject), defuse(body.strip("\n")), "\n".join(f"{key}: {value}" for key, value in pairs)]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    text = "\n\n".join(part for part in parts if part) + "\n"
+    # libgit2 ends a message at a NUL without a word; names of files may be no Unicode at all.
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def defuse(text: str) -> str:
