@@ -56,7 +56,8 @@ class Workshop:
         if state is not State.COMPLETED:
             return repository.journals.append(dataclasses.replace(job, state=state), f"Now {state.value}", work=tree)
         job = dataclasses.replace(job, usage=Usage(1200, 800, 9000), cost_usd=Decimal("0.0421"))
-        job = dataclasses.replace(job, commit=repository.build_commit(job, description, tree))
+        parents = [*([base] if base else []), *(repository.resolve(other.ref) for other in merges)]
+        job = dataclasses.replace(job, commit=repository.build_commit(job, description, tree, parents))
         assert job.commit is not None
         publishing = dataclasses.replace(job, state=State.PUBLISHING)
         job = repository.journals.append(publishing, "Publishing", work=tree, keep=[job.commit])
