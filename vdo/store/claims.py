@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +62,7 @@ def take(folder: Path, job: JobId) -> Claim:
     left = os.read(descriptor, 100).decode("ascii", "replace").strip()
     if left:
         process.end_marked(left)
-    nonce = secrets.token_hex(16)
+    nonce = os.urandom(16).hex()  # importing `secrets` would take 3 ms of every command that reads
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, nonce.encode(), 0)
     os.fsync(descriptor)

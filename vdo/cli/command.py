@@ -1,0 +1,65 @@
+"""How a command of vdo is declared: with examples in its help, `--json`, and arguments that name jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from vdo.cli.session import Session
+
+pass_session = click.make_pass_decorator(Session)
+
+
+class Command(click.Command):
+    """A command with `--json`, whose examples are shown as they are written."""
+
+    def __init__(self, *args: Any, examples: str = "", **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.examples = examples
+        self.params.append(_json_option())
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples.strip("\n").splitlines():
+                    formatter.write(f"  {line}\n" if line else "\n")
+
+
+def command(name: str, *, examples: str) -> Callable[[Callable[..., Any]], Command]:
+    return click.command(name, cls=Command, examples=examples)
+
+
+def _json_option() -> click.Option:
+    return click.Option(
+        ["--json", "as_json"],
+        is_flag=True,
+        expose_value=False,
+        callback=_ask_json,
+        help="Print one JSON document on stdout.",
+    )
+
+
+def _ask_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and isinstance(ctx.obj, Session):
+        ctx.obj.json = True
+
+
+class JobName(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
+    """A job as people name it; the repository decides whether it is there."""
+
+    name = "job"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from vdo.cli.completing import job_items
+
+        return job_items(ctx, incomplete)
+
+
+JOB = JobName()
+
+
+def job_argument(name: str = "job", **attributes: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.argument(name, type=JOB, metavar=attributes.pop("metavar", "JOB"), **attributes)

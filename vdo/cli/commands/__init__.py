@@ -1,0 +1,1 @@
+"""The commands, one file for each (or for a small family), named as they are called."""
