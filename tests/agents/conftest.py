@@ -7,7 +7,7 @@ from vdo.agents.patience import Patience
 from vdo.agents.prompts import Prompts
 from vdo.secrets import Secrets
 
-QUICK = Patience(deadline=0.6, first_wait=0.01, longest_wait=0.2, call_seconds=10)
+QUICK = Patience(deadline=1.5, first_wait=0.01, longest_wait=0.2, call_seconds=10)
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def serve():
 def claude():
     """The agent `claude` with the real client, talking to a stand-in."""
 
-    def make(server, **options):
+    def make(server, *, silence=5, **options):
         given = {"patience": QUICK, "secrets": Secrets(), "model": None, **options}
-        transport = ClaudeModel(server.key, server.url, silence=5)
+        transport = ClaudeModel(server.key, server.url, silence=silence)
         return Conversation(
             "claude", transport=transport, prompts=Prompts(), default_model="claude-sonnet-5-5", **given
         )

@@ -6,6 +6,7 @@ from standins.anthropic_api import plan, say, thinking, tool
 from standins.work import Killed, MemoryWork
 
 from vdo.agents.limits import Limits
+from vdo.errors import Stopped
 from vdo.job import Action, CheckReport, CheckResult, JobId, Outcome, Usage
 from vdo.progress import Spent, TaskDone, Text, ToolCalled
 from vdo.work import Briefing, Context, ContextFile, Message, ParentBrief
@@ -17,7 +18,7 @@ FILES = {"app.py": b"app = 1\n", "base.html": b"<nav></nav>\n"}
 def extension(**options):
     context = Context((ContextFile("app.py", "app = 1\n"), ContextFile("base.html", "<nav></nav>\n")))
     briefing = Briefing(JobId(51), "Add risk", "Assess risks.", SHELL, context=context)
-    return MemoryWork(briefing, files=FILES, **options)
+    return MemoryWork(briefing, files=dict(FILES), **options)
 
 
 def write(path, content):
@@ -136,6 +137,8 @@ def test_the_cache_serves_the_history_and_siblings(serve, claude):
     assert usage[0].cache_read == 0 and usage[0].cache_write > 4000
     assert usage[2].cache_read > 4000 > usage[2].cache_write
     assert sibling.ledger.calls[0].usage.cache_read > 4000
+    assert [call.usage.input for call in first.ledger.calls] == [0, 0, 0, 0]  # the last message is marked, too
+    assert usage[3].cache_read > usage[2].cache_read > usage[3].cache_write
 
 
 def test_while_planning_reading_is_allowed_and_writing_refused(serve, claude):
@@ -317,6 +320,37 @@ def test_a_kill_at_any_moment_leads_to_the_same_tree(serve, claude, kill_at, how
     # one that was read to its end was not asked for again; at most the one in flight was
     assert len(server.requests) == len(answers) + (how == "in the stream")
     assert len(work.ledger.wasted) == (how == "in the stream")
+
+
+def test_a_stop_between_two_calls_leaves_the_tree_as_it_was(serve, claude):
+    def stop(_tree):
+        work.stop = Stopped("stopped")
+        return CheckReport()
+
+    work = extension(checks=stop)
+    server = serve([whole_job()[0], say(write("a.py", "1"), tool("run_checks"), write("b.py", "2")), say("Done.")])
+    agent = claude(server)
+    agent.plan(work)
+    with pytest.raises(Stopped):
+        agent.build(work)
+
+    assert work.tree.changes == {} and len(work.transcript.messages) == 3
+    work = work.restarted()
+    work.checks = lambda _tree: CheckReport()
+    assert claude(server).build(work).ok and work.tree.changes.keys() == {"a.py", "b.py"}
+    assert len(server.requests) == 3  # the answer that was interrupted in its calls was not asked for again
+
+
+def test_files_of_the_context_count_as_read(serve, claude):
+    work = extension()
+    work.tree.base.files["other.py"] = b"1\n"
+    server = serve([whole_job()[0], say(write("app.py", "new"), write("other.py", "new")), say("Done.")])
+    agent = claude(server)
+    agent.plan(work)
+    assert agent.build(work).ok
+
+    assert work.tree.read("app.py") == b"new" and work.tree.read("other.py") == b"1\n"
+    assert [block.get("is_error", False) for block in server.requests[2]["messages"][-1]["content"]] == [False, True]
 
 
 def test_a_request_is_sent_as_it_was_stored(serve, claude):

@@ -236,7 +236,8 @@ def test_a_silent_stream_hears_a_stop(serve, claude):
     with pytest.raises(Stopped):
         claude(server).plan(work)
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 4
+    assert not [thread for thread in threading.enumerate() if thread.name == "vdo-answer" and thread.is_alive()]
     assert len(work.ledger.wasted) == 1
     work = work.restarted()  # nothing was journalled: it is charged again, once
     server.script = lambda _request, _n: PLAN
@@ -262,6 +263,13 @@ def test_an_answer_without_an_end_is_given_up(serve, claude):
 
     assert claude(server, patience=patience).plan(work).ok
     assert "took longer than" in next(event.text for event in work.events if isinstance(event, Note))
+
+
+def test_a_connection_without_a_sign_of_life_is_given_up(serve, claude):
+    server, work = serve([replace(PLAN, fault="stall"), PLAN]), MemoryWork()
+
+    assert claude(server, silence=0.3).plan(work).ok
+    assert len(work.ledger.wasted) == 1
 
 
 def test_a_spent_budget_blocks_before_the_call(serve, claude):

@@ -102,7 +102,7 @@ class _Turn:
             for event in pump(stream, self.work.check_stop, self.caller.patience.call_seconds):
                 self.work.calls.event(json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass"))
                 text = state.add(event)
-                if text:
+                if text and self.phase != "plan":  # a plan is JSON: it is shown when it is read
                     self.work.emit(Text(self.work.job, self.caller.secrets.redact(text)))
             answer = state.answer(stream.request_id)
             if not answer.complete:

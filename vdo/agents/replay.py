@@ -183,4 +183,6 @@ def _stop_reason(content: Sequence[JsonObject]) -> str:
 
 
 def _bad(file: Path, what: str) -> AgentUnavailable:
-    return AgentUnavailable(f"{file}: {what}", hint="the format of a recording is described in the documentation")
+    return AgentUnavailable(
+        f"{file}: {what}", hint="`python -m pydoc vdo.agents.replay` shows the format of a recording"
+    )
