@@ -31,10 +31,10 @@ cov:  ## run the tests and measure their branch coverage, which has a floor
 	$(MAKE) test ARGS="--cov --cov-report=term --cov-fail-under=$(COVERAGE) $(ARGS)"
 
 bench: $(VENV)/.dev  ## measure speed against git
-	$(BIN)/python -m bench $(ARGS)
+	PYTHONPATH=tests $(BIN)/python -m bench $(ARGS)
 
 bench-merge: $(VENV)/.dev  ## measure merging on real and synthetic conflicts
-	$(BIN)/python -m bench.merging $(ARGS)
+	PYTHONPATH=tests $(BIN)/python -m bench.bench_merge $(ARGS)
 
 soak: $(VENV)/.dev  ## kill vdo at 200 random moments and see every job complete
 	$(BIN)/python -m pytest -n auto -m soak --soak 200 $(ARGS)
