@@ -9,6 +9,7 @@ from vdo.errors import BranchMoved, JobStateError
 from vdo.job import Job, JobRef, Oid, Parent, Revision, State
 from vdo.pipeline.record import Start
 from vdo.store import objects
+from vdo.store.reader import Reader
 from vdo.work import Briefing, ParentBrief
 
 if TYPE_CHECKING:
@@ -44,14 +45,14 @@ def _commit_of(desk: Desk, parent: Parent) -> Oid:
         )
     tip = desk.repository.tip(job)
     assert tip is not None
-    check_branch(desk, job, tip)
+    check_branch(desk.repository, job, tip)
     return tip
 
 
-def check_branch(desk: Desk, job: Job, tip: Oid) -> None:
+def check_branch(reader: Reader, job: Job, tip: Oid) -> None:
     """Raises BranchMoved when the branch does not contain the job's commit any more."""
     assert job.commit is not None
-    if not desk.repository.contains(job.commit, tip):
+    if not reader.contains(job.commit, tip):
         raise BranchMoved(
             f"the branch {job.branch} was rewritten: it is at {tip[:12]} and does not contain the commit of job "
             f"#{job.id}, {job.commit[:12]}",

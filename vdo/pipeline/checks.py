@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vdo.config import ProjectConfig
+from vdo.config import Config, ProjectConfig
 from vdo.config import project as read_project
 from vdo.config.project import FILE
+from vdo.config.values import SANDBOXES
 from vdo.errors import ConfigError
 from vdo.job import CheckReport, CheckResult, JobSpec, Oid, Plan
 from vdo.process import Completed
+from vdo.sandbox import interpreter
 from vdo.sandbox.choice import choose
 from vdo.sandbox.contract import Limits, Sandbox
+from vdo.sandbox.unconfined import Unconfined
 from vdo.store import checkout
 from vdo.tree import Tree
 
@@ -56,7 +59,7 @@ class Checker:
             return CheckReport((CheckResult(f"read {FILE}", False, 0.0, f"{problem}\n{problem.hint}"),))
         if not commands:
             return CheckReport()
-        sandbox = choose(unsafe=self._desk.around.config.sandbox == "none")
+        sandbox = sandbox_of(self._desk.around.config)
         with checkout.private_folder(self._desk.claim.nonce) as outer:
             folder = outer / "project"
             folder.mkdir()
@@ -77,6 +80,7 @@ class Checker:
                 processes=limits.processes,
                 disk=limits.disk,
             ),
+            access=interpreter.own(),
             mark=desk.claim.nonce,
             check_stop=desk.check_stop,
         )
@@ -88,6 +92,15 @@ class Checker:
             exit_code=done.exit_code,
             note=_note(done),
         )
+
+
+def sandbox_of(config: Config) -> Sandbox:
+    """The sandbox that the configuration asks for; raises SandboxUnavailable when it does not hold here."""
+    if config.sandbox == "none":
+        return Unconfined()
+    if config.sandbox == "auto":
+        return choose()
+    return choose(without=frozenset(SANDBOXES) - {config.sandbox})
 
 
 def _note(done: Completed) -> str:

@@ -6,15 +6,16 @@ command that people run most, and it must start at once.
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vdo import progress
-from vdo.errors import JobFailed, JobStateError, UsageError
+from vdo.errors import JobStateError, UsageError
 from vdo.job import Budget, Job, JobId, JobRef, JobSpec, Oid, Parent, Revision, State
 from vdo.service.reading import Readings
 from vdo.store.location import Location, discover
@@ -22,6 +23,9 @@ from vdo.store.reader import Reader
 
 if TYPE_CHECKING:
     from vdo.config import Config
+    from vdo.publish.deploy import DeployFile, Deployment
+    from vdo.publish.land import Landing
+    from vdo.service.doctor import Finding
     from vdo.store.repository import Repository
 
 Flags = Mapping[str, str | Sequence[str] | None]
@@ -238,6 +242,71 @@ class Service:
 
         return Replay(*replay(self.repository, self.reader.find(name)))
 
+    def deploy(
+        self,
+        name: str,
+        folder: Path,
+        *,
+        latest: bool = False,
+        force: bool = False,
+        log: Callable[[str], None] = lambda _line: None,
+    ) -> Deployment:
+        """Write a job's complete project into `folder`; with `latest` that of the newest completed job of its project.
+
+        The branch's tip is what is deployed, people's commits included. Raises JobStateError, DeployRefused, ...
+        """
+        from vdo.publish.deploy import deploy  # the publisher: not on the read path
+
+        job = self.readings.latest(name) if latest else self.reader.find(name)
+        commit = self.completed_tip(job)
+        return deploy(
+            self._deploy_files(job, commit),
+            folder,
+            job=job.id,
+            title=job.title,
+            commit=commit,
+            force=force,
+            log=log,
+        )
+
+    def completed_tip(self, job: Job) -> Oid:
+        """The tip of a completed job's branch; raises JobStateError for others, BranchMoved for a rewritten one."""
+        from vdo.pipeline.briefing import check_branch
+
+        tip = self.reader.tip(job)
+        if job.state is not State.COMPLETED or tip is None:
+            raise JobStateError(f"job #{job.id} is {job.state.value}: it has no result", hint=_how_to_go_on(job))
+        check_branch(self.repository, job, tip)
+        return tip
+
+    def _deploy_files(self, job: Job, commit: Oid) -> list[DeployFile]:
+        from vdo.publish.deploy import DeployFile
+        from vdo.tree import Mode
+
+        tree = self.repository.tree(commit)
+        origins = self.reader.provenance.origins(commit)
+        owners = self.reader.index.commits(origins.values())
+        files = []
+        for path in tree.paths():
+            if tree.mode(path) is Mode.SUBMODULE:
+                continue
+            owner = owners.get(origins[path])
+            read = functools.partial(tree.read, path)
+            files.append(DeployFile(path, tree.mode(path), read, None if owner == job.id else owner, origins[path]))
+        return files
+
+    def land(self, name: str, onto: str | None = None) -> Landing:
+        """Bring a job's lineage onto an ordinary branch; fast-forward, else a merge commit."""
+        from vdo.publish.land import land
+
+        return land(self.repository, self.reader.find(name), onto)
+
+    def doctor(self) -> list[Finding]:
+        """What is in order on this machine and in this repository, and what is not."""
+        from vdo.service.doctor import examine
+
+        return list(examine(self))
+
     def delete(self, name: str, *, force: bool = False) -> Job:
         """Move a job into the trash; refused while others build on it (unless forced) or its branch is checked out."""
         from vdo.pipeline.endings import delete
@@ -278,6 +347,3 @@ def _how_to_go_on(job: Job) -> str:
     if job.state is State.DELETED:
         return f"`vdo undelete {job.id}` brings it back"
     return f"`vdo retry {job.id}` goes on with it"
-
-
-__all__ = ["JobFailed", "NewJob", "Path", "Replay", "Service"]

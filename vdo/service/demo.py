@@ -1,0 +1,157 @@
+"""The main job from end to end: a platform is built from recorded answers, deployed, asked for its pages."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vdo import demo
+from vdo.errors import JobFailed, UsageError
+from vdo.job import Job, State
+from vdo.process import clean_environ
+from vdo.progress import Observer
+from vdo.service.service import NewJob, Service
+from vdo.store import setup
+
+_STARTS_WITHIN_SECONDS = 20.0
+
+
+@dataclass
+class Demo:
+    """One run of the demo in `folder`; `tell` shows a line, `show` the command that a person would type."""
+
+    folder: Path
+    environ: Mapping[str, str]
+    tell: Callable[[str], None]
+    show: Callable[[str], None]
+    observe: Observer
+    agent: str | None = None
+    """Another agent than the recorded answers: the same jobs, done live."""
+
+    def run(self) -> Service:
+        """Build, look, deploy, ask. Raises JobFailed at the first thing that is not as it should be."""
+        if self.folder.exists() and any(self.folder.iterdir()):
+            raise UsageError(f"{self.folder} is not empty", hint="name a new folder: vdo demo DIR")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        repository = self.folder / "platform.git"
+        environ = {**self.environ, **_identity(self.environ)}
+        self.show(f"vdo init {repository}")
+        setup.init(repository, None, None, environ)
+        service = Service.open(str(repository), environ)
+        jobs = self._build(service)
+        self._look(service, jobs)
+        self._deploy(service, jobs)
+        return service
+
+    def _build(self, service: Service) -> dict[str, Job]:
+        jobs: dict[str, Job] = {}
+        previous: str | None = None
+        for name in demo.SCRIPTS:
+            parent = None if previous is None else str(jobs[previous].id)
+            jobs[name] = self._job(service, name, parent)
+            previous = name
+        return jobs
+
+    def _job(self, service: Service, name: str, parent: str | None) -> Job:
+        script = demo.script(name)
+        agent = self.agent or f"replay:{self._recording(script)}"
+        command = f"vdo new {script.title!r}" if parent is None else f"vdo extend {parent} {script.title!r}"
+        self.show(f"{command} -d ... --agent {self.agent or 'replay:' + name + '.json'}")
+        job = service.new(NewJob(script.title, script.description, extends=parent, agent=agent))
+        (done,) = service.run([str(job.id)], observe=self.observe)
+        if done.state is not State.COMPLETED or done.files is None:
+            raise JobFailed(f"job #{done.id} ended as {done.state.value}: {done.error}")
+        counts = done.files
+        self.tell(
+            f"#{done.id} {done.title}: {counts.created} files created, {counts.modified} modified, "
+            f"{counts.inherited} inherited; checks {done.checks}"
+        )
+        return done
+
+    def _recording(self, script: demo.Script) -> Path:
+        folder = self.folder / "answers"
+        folder.mkdir(exist_ok=True)
+        file = folder / f"{script.name}.json"
+        file.write_bytes(script.recording())
+        return file
+
+    def _look(self, service: Service, jobs: dict[str, Job]) -> None:
+        tip = list(jobs.values())[-1]
+        self.show(f"vdo lineage {tip.id}")
+        for step in service.readings.lineage(str(tip.id)).chain:
+            counts = step.job.files
+            assert counts is not None
+            self.tell(f"  #{step.job.id} {step.job.title} (+{counts.created} ~{counts.modified} -{counts.deleted})")
+        self.show(f"vdo files {tip.id}")
+        for file in service.readings.files(str(tip.id)):
+            origin = f"from job #{file.from_job}" if file.from_job else "by this job"
+            self.tell(f"  {file.source:<9} {file.path} ({origin})")
+        self.show(f"vdo diff {tip.id} --stat")
+        old, new = service.readings.range_of(str(tip.id), None)
+        for line in service.reader.git.run("diff", "--stat", old, new).decode().splitlines():
+            self.tell(f" {line}")
+
+    def _deploy(self, service: Service, jobs: dict[str, Job]) -> None:
+        tip = list(jobs.values())[-1]
+        target = self.folder / "deployed"
+        self.show(f"vdo deploy {tip.id} {target}")
+        service.deploy(str(tip.id), target)
+        requests = [request for name in jobs for request in demo.script(name).requests]
+        with _running(target, self.environ) as address:
+            for request in requests:
+                self._ask(address, request)
+        self.tell(f"All {len(requests)} requests were answered by the deployed platform.")
+
+    def _ask(self, address: str, request: demo.Request) -> None:
+        data = None if request.form is None else urllib.parse.urlencode(request.form).encode()
+        method = "GET" if data is None else "POST"
+        try:
+            with urllib.request.urlopen(f"{address}{request.path}", data, timeout=10) as answer:
+                status, text = answer.status, answer.read().decode()
+        except (urllib.error.URLError, OSError) as problem:
+            raise JobFailed(f"{method} {request.path} of the deployed platform failed: {problem}") from None
+        if request.expect not in text:
+            raise JobFailed(f"{method} {request.path} of the deployed platform does not show {request.expect!r}")
+        self.tell(f"  {method:<4} {request.path} -> {status}, shows {json.dumps(request.expect)}")
+
+
+def _identity(environ: Mapping[str, str]) -> dict[str, str]:
+    """The demo's own author, so that it runs where git does not know anybody yet."""
+    names = {f"GIT_{role}_{what}" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    return {name: "vdo demo" if name.endswith("NAME") else "demo@localhost" for name in names if name not in environ}
+
+
+@contextlib.contextmanager
+def _running(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
+    """The deployed application on a free port of this machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-B", "app.py", "--port", str(port)]
+    with subprocess.Popen(
+        command, cwd=folder, env=clean_environ(environ), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            _wait_for(server, port)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+def _wait_for(server: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + _STARTS_WITHIN_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise JobFailed("the deployed platform did not start")

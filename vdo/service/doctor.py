@@ -1,0 +1,105 @@
+"""What `vdo doctor` looks at: the machine, the user's settings, the repository; each finding says what to do."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vdo.errors import VdoError
+from vdo.job import State
+from vdo.store.index import Query
+
+if TYPE_CHECKING:
+    from vdo.service.service import Service
+
+_OLDEST_GIT = (2, 31)
+_GIT_FOR_MERGES = (2, 38)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    ok: bool
+    what: str
+    hint: str = ""
+
+
+def examine(service: Service) -> Iterator[Finding]:
+    """Every finding, as it is made."""
+    yield _git()
+    yield from _attempt("who commits", lambda: _identity(service))
+    yield from _attempt("configuration", lambda: f"{service.config.user_file} is in order")
+    yield from _attempt("sandbox", lambda: _sandbox(service))
+    yield from _attempt("agent", lambda: _agent(service))
+    yield from _repository(service)
+
+
+def _attempt(what: str, look: Callable[[], str]) -> Iterator[Finding]:
+    try:
+        yield Finding(True, f"{what}: {look()}")
+    except VdoError as problem:
+        yield Finding(False, f"{what}: {problem}", problem.hint)
+
+
+def _git() -> Finding:
+    path = shutil.which("git")
+    if path is None:
+        return Finding(False, "git is not installed", "install git 2.38 or later")
+    text = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    match = re.search(r"(\d+)\.(\d+)", text)
+    version = (int(match.group(1)), int(match.group(2))) if match else (0, 0)
+    if version < _OLDEST_GIT:
+        return Finding(False, f"{text} is too old", "install git 2.38 or later")
+    if version < _GIT_FOR_MERGES:
+        return Finding(True, f"{text}; merging jobs needs 2.38")
+    return Finding(True, text)
+
+
+def _identity(service: Service) -> str:
+    identity = service.repository.identity
+    signed = ", commits are signed" if identity.signs else ""
+    return f"{identity.author.name} <{identity.author.email}>{signed}"
+
+
+def _sandbox(service: Service) -> str:
+    from vdo.pipeline.checks import sandbox_of
+
+    sandbox = sandbox_of(service.config)
+    gaps = f" ({'; '.join(sandbox.gaps)})" if sandbox.gaps else ""
+    return f"checks run in {sandbox.name}{gaps}"
+
+
+def _agent(service: Service) -> str:
+    from vdo.pipeline.agents import settings_of
+
+    settings = settings_of(None, service.config, service.environ)
+    return f"{settings.name} ({settings.kind}) does the work unless a job names another"
+
+
+def _repository(service: Service) -> Iterator[Finding]:
+    git = service.reader.git
+    done = git.try_run("fsck", "--connectivity-only", "--no-dangling", "--no-progress")
+    where = service.location.common_dir
+    if done.returncode:
+        lines = done.stderr.decode("utf-8", "replace").splitlines() or ["fsck failed"]
+        yield Finding(
+            False, f"{where}: {lines[0]}", "fetch what is missing from a clone; `git fsck` has the whole list"
+        )
+    else:
+        yield Finding(True, f"{where}: every object that its refs need is there")
+    if service.repository.refs.read("refs/heads/job") is not None:
+        yield Finding(False, "a branch named `job` is in the way of job/N", "git branch -m job SOMETHING-ELSE")
+    locks = [path for path in sorted((where / "refs").rglob("*.lock")) if "vdo" not in path.parts]
+    for path in [*locks, *where.glob("packed-refs.lock")]:
+        yield Finding(False, f"{path} is a lock", "when no git process is running, remove it")
+    for state in (State.INTERRUPTED, State.FAILED, State.CONFLICTED):
+        jobs = service.reader.jobs(Query(state=state))
+        if jobs:
+            names = ", ".join(f"#{job.id}" for job in jobs[:10])
+            how = "vdo run" if state is State.INTERRUPTED else "vdo show JOB"
+            yield Finding(True, f"{len(jobs)} {state.value}: {names} (`{how}`)")
