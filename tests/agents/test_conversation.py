@@ -177,6 +177,16 @@ def test_three_plans_that_cannot_be_used_end_the_job(serve, claude):
     assert result.outcome is Outcome.FAILED and "no valid JSON" in result.summary
 
 
+def test_a_plan_that_is_only_in_the_transcript_is_not_asked_for_again(serve, claude):
+    server, work = serve(whole_job()), extension()
+    claude(server).plan(work)
+    asked, work = work.plan, work.restarted()
+    work.plan, work.notes = None, {}
+
+    assert claude(server).plan(work).ok
+    assert work.plan == asked and work.notes["risk.py"] == "the model" and len(server.requests) == 1
+
+
 def test_an_edited_plan_is_the_one_that_is_built(serve, claude):
     server, work = serve(whole_job()), extension()
     agent = claude(server)

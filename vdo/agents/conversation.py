@@ -69,23 +69,30 @@ class Conversation:
 
     def _plan(self, work: Work) -> Result:
         self._prepare(work)
+        now = work.transcript.messages[work.transcript.start :]
+        answered = bool(now) and now[-1].role == "assistant"  # and the process ended before the plan was stored
+        if answered and self._accept_plan(work, Answer(now[-1].content)) is None:
+            return DONE
         if not _pending(work):
             self._open(work, "plan")
+        return self._converse(work, "plan", lambda answer: self._accept_plan(work, answer))
 
-        def accept(answer: Answer) -> str | None:
-            try:
-                work.plan = parse(answer.text, work.tree)
-            except BadPlan as wrong:
-                return f"This plan cannot be used: {wrong}. Answer with the whole plan again, as one JSON object."
+    def _accept_plan(self, work: Work, answer: Answer) -> str | None:
+        """Takes the plan over, or says what is wrong with it."""
+        try:
+            work.plan = parse(answer.text, work.tree)
+        except BadPlan as wrong:
+            return f"This plan cannot be used: {wrong}. Answer with the whole plan again, as one JSON object."
+        self._note_tasks(work)
+        return None
+
+    def _note_tasks(self, work: Work) -> None:
+        if work.plan is not None:
             work.notes.update({task.path: task.note for task in work.plan.tasks if task.note})
-            return None
-
-        return self._converse(work, "plan", accept)
 
     def _build(self, work: Work) -> Result:
         self._prepare(work)
-        if work.plan is not None:  # the user may have edited it
-            work.notes.update({task.path: task.note for task in work.plan.tasks if task.note})
+        self._note_tasks(work)  # the user may have edited them
         begun = {"build", "repair"} & set(work.transcript.phases[work.transcript.start :])
         feedback = self._feedback(work)
         if not begun:
