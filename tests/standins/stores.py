@@ -11,6 +11,7 @@ from pathlib import Path
 from vdo.job import EMPTY_TREE, Job, JobRef, JobSpec, Oid, State
 from vdo.store import objects, setup
 from vdo.store.identity import iso, now
+from vdo.store.index import Query
 from vdo.store.location import discover
 from vdo.store.repository import Repository
 from vdo.tree import Content, Mode
@@ -92,3 +93,5 @@ class Store(Repository):
         found = (done.stdout + done.stderr).decode()
         wrong = [line for line in found.splitlines() if not line.startswith("notice: ")]
         assert done.returncode == 0 and not wrong, found
+
+    everything = Query(deleted=True)

@@ -12,7 +12,9 @@ from vdo.job import Oid
 from vdo.process import clean_environ
 
 # Durable when git returns, as libgit2 is with fsync on; no hooks of the repository run for vdo's own plumbing.
-_ALWAYS = ("-c", "core.fsync=committed,reference", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0")
+# Messages are UTF-8, whatever the user's own commits are declared to be.
+_SETTINGS = ("core.fsync=committed,reference", "core.hooksPath=/dev/null", "gc.auto=0", "i18n.commitEncoding=UTF-8")
+_ALWAYS = tuple(word for setting in _SETTINGS for word in ("-c", setting))
 # Which configuration files are the user's; everything else of git's environment is about some other repository.
 _CONFIG_FILES = frozenset({"GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"})
 
@@ -24,7 +26,8 @@ class Git:
         self.common_dir = common_dir
         environ = os.environ if environ is None else environ
         own = {name: value for name, value in environ.items() if name in _CONFIG_FILES}
-        self.environ = {**clean_environ(environ), **own, "LC_ALL": "C"}
+        # libgit2 knows no replace refs: with them git would answer differently for the same object.
+        self.environ = {**clean_environ(environ), **own, "LC_ALL": "C", "GIT_NO_REPLACE_OBJECTS": "1"}
 
     def run(self, *args: str, input: bytes = b"", environ: Mapping[str, str] | None = None) -> bytes:
         """What the command prints; raises RepositoryError with git's own message when it fails."""

@@ -14,24 +14,11 @@ from typing import TypeVar
 
 from vdo.errors import RepositoryError
 from vdo.job import Job, JobId, JobRef, Oid, State, Uid
-from vdo.store import messages, reffiles, trailers
+from vdo.store import messages, reffiles, tables, trailers
 from vdo.store.git import Git
+from vdo.store.tables import Statement
 
-_VERSION = "1"
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-CREATE TABLE jobs (id INTEGER PRIMARY KEY, uid TEXT, project TEXT, state TEXT, title TEXT, journal TEXT,
-                   commit_id TEXT, trailers TEXT);
-CREATE INDEX jobs_uid ON jobs (uid);
-CREATE INDEX jobs_project ON jobs (project, id);
-CREATE INDEX jobs_state ON jobs (state, id);
-CREATE INDEX jobs_commit ON jobs (commit_id);
-CREATE TABLE edges (child INTEGER, parent TEXT, PRIMARY KEY (child, parent)) WITHOUT ROWID;
-CREATE INDEX edges_parent ON edges (parent);
-CREATE TABLE origins (commit_id TEXT PRIMARY KEY, parent TEXT, delta BLOB, snapshot BLOB) WITHOUT ROWID;
-"""
 Answer = TypeVar("Answer")
-Statement = tuple[str, tuple[object, ...]]
 
 
 @dataclass(frozen=True)
@@ -138,7 +125,7 @@ class Index:
             "snapshot = coalesce(excluded.snapshot, snapshot)"
         )
         with contextlib.suppress(RepositoryError):  # it is computed again next time
-            self._ask(lambda db: _write(db, [(sql, (commit, parent, delta, snapshot))]), sync=False)
+            self._ask(lambda db: tables.write(db, [(sql, (commit, parent, delta, snapshot))]), sync=False)
 
     def record(self, job: Job, message: str, before: reffiles.Stamp) -> None:
         """Take in an entry that was just written under the ref lock; `before` is the stamp from before that.
@@ -152,7 +139,7 @@ class Index:
             known = db.execute("SELECT value FROM meta WHERE key = 'stamp'").fetchone()
             if known and known[0] == before:
                 statements.append(("REPLACE INTO meta VALUES ('stamp', ?)", (after,)))
-            _write(db, statements)
+            tables.write(db, statements)
 
         with contextlib.suppress(RepositoryError):
             self._ask(write, sync=False)
@@ -188,7 +175,7 @@ class Index:
         if self._open is None:
             try:
                 self._path.parent.mkdir(exist_ok=True)
-                self._open = _usable(self._path)
+                self._open = tables.open_file(self._path)
             except (sqlite3.OperationalError, OSError):
                 self._use_memory()
         assert self._open is not None
@@ -196,7 +183,7 @@ class Index:
 
     def _use_memory(self) -> None:
         self.close()
-        self._open = _fresh(sqlite3.connect(":memory:", isolation_level=None))
+        self._open = tables.in_memory()
 
     def _discard(self) -> None:
         self.close()
@@ -219,7 +206,7 @@ class Index:
         for number, found in zip(changed, self._git.objects(changed.values()), strict=True):
             statements += _taken_in(number, found)
         statements.append(("REPLACE INTO meta VALUES ('stamp', ?)", (stamp,)))
-        _write(db, statements)
+        tables.write(db, statements)
 
 
 def _taken_in(number: JobId, found: tuple[Oid, str, bytes] | None) -> list[Statement]:
@@ -240,42 +227,6 @@ def _forget(number: int) -> list[Statement]:
 def message_of(commit: bytes) -> str:
     """The message of a raw commit object."""
     return commit.split(b"\n\n", 1)[-1].decode("utf-8", "replace")
-
-
-def _usable(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=10, isolation_level=None)
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        if db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0]:
-            version = db.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
-            if version and version[0] == _VERSION:
-                return db
-            for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                db.execute(f'DROP TABLE "{name}"')
-        return _fresh(db)
-    except BaseException:
-        db.close()
-        raise
-
-
-def _fresh(db: sqlite3.Connection) -> sqlite3.Connection:
-    with contextlib.suppress(sqlite3.OperationalError):  # another process was quicker
-        db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} INSERT INTO meta VALUES ('version', '{_VERSION}'); COMMIT;")
-    if db.in_transaction:
-        db.execute("ROLLBACK")
-    return db
-
-
-def _write(db: sqlite3.Connection, statements: Iterable[Statement]) -> None:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        for sql, values in statements:
-            db.execute(sql, values)
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
 
 
 def _statements(job: Job, message: str) -> list[Statement]:

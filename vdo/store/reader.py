@@ -90,18 +90,15 @@ class Reader:
 
     def jobs(self, query: Query) -> list[Job]:
         """Newest first. `interrupted` is asked of the claims, since nobody writes it down."""
-        if query.state is State.INTERRUPTED:
-            found = [
-                job
-                for state in ACTIVE
-                for job in self.index.jobs(dataclasses.replace(query, state=state, limit=None))
-                if self.state(job) is State.INTERRUPTED
-            ]
-            return sorted(found, key=lambda job: -job.id)[: query.limit]
-        found = self.index.jobs(query)
-        if query.state in ACTIVE:
-            found = [job for job in found if self.state(job) is query.state]
-        return found
+        if query.state is not State.INTERRUPTED and query.state not in ACTIVE:
+            return self.index.jobs(query)
+        found = [
+            job
+            for stored in (ACTIVE if query.state is State.INTERRUPTED else (query.state,))
+            for job in self.index.jobs(dataclasses.replace(query, state=stored, limit=None))
+            if self.state(job) is query.state
+        ]
+        return sorted(found, key=lambda job: -job.id)[: query.limit]
 
     def state(self, job: Job) -> State:
         """The state as a person should see it: an active job whose claim nobody holds is interrupted."""
