@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from vdo import progress
 from vdo.errors import JobStateError, UsageError
-from vdo.job import Budget, Job, JobId, JobRef, JobSpec, Oid, Parent, Revision, State
+from vdo.job import EMPTY_TREE, Budget, Job, JobId, JobRef, JobSpec, Oid, Parent, Revision, State
+from vdo.service.contents import Contents
 from vdo.service.reading import Readings
 from vdo.store.location import Location, discover
 from vdo.store.reader import Reader
@@ -84,6 +85,10 @@ class Service:
     @cached_property
     def readings(self) -> Readings:
         return Readings(self.reader)
+
+    @cached_property
+    def contents(self) -> Contents:
+        return Contents(self.reader)
 
     @cached_property
     def config(self) -> Config:
@@ -249,18 +254,20 @@ class Service:
         *,
         latest: bool = False,
         force: bool = False,
+        own_only: bool = False,
         log: Callable[[str], None] = lambda _line: None,
     ) -> Deployment:
         """Write a job's complete project into `folder`; with `latest` that of the newest completed job of its project.
 
-        The branch's tip is what is deployed, people's commits included. Raises JobStateError, DeployRefused, ...
+        The branch's tip is what is deployed, people's commits included; with `own_only` just the files that the job
+        created or modified. Raises JobStateError, DeployRefused, ...
         """
         from vdo.publish.deploy import deploy  # the publisher: not on the read path
 
         job = self.readings.latest(name) if latest else self.reader.find(name)
         commit = self.completed_tip(job)
         return deploy(
-            self._deploy_files(job, commit),
+            self._deploy_files(job, commit, own_only=own_only),
             folder,
             job=job.id,
             title=job.title,
@@ -279,15 +286,18 @@ class Service:
         check_branch(self.repository, job, tip)
         return tip
 
-    def _deploy_files(self, job: Job, commit: Oid) -> list[DeployFile]:
+    def _deploy_files(self, job: Job, commit: Oid, *, own_only: bool) -> list[DeployFile]:
         from vdo.publish.deploy import DeployFile
         from vdo.tree import Mode
 
         tree = self.repository.tree(commit)
         origins = self.reader.provenance.origins(commit)
         owners = self.reader.index.commits(origins.values())
+        wanted = set(tree.paths())
+        if own_only:
+            wanted &= {change.path for change in self.contents.changes(job.base or EMPTY_TREE, commit)}
         files = []
-        for path in tree.paths():
+        for path in sorted(wanted):
             if tree.mode(path) is Mode.SUBMODULE:
                 continue
             owner = owners.get(origins[path])

@@ -77,6 +77,10 @@ class Index:
         """The highest number of all, whatever became of the job; 0 without jobs."""
         return int(self._ask(lambda db: db.execute("SELECT coalesce(max(id), 0) FROM jobs").fetchone()[0]))
 
+    def tips(self) -> dict[int, str]:
+        """Every job's number with the tip of its journal: a watcher sees by it which jobs have changed."""
+        return self._ask(lambda db: dict(db.execute("SELECT id, journal FROM jobs")))
+
     def jobs(self, query: Query) -> list[Job]:
         where, values = _where(query)
         sql = f"SELECT trailers, journal FROM jobs {where} ORDER BY id DESC"
