@@ -102,6 +102,11 @@ def test_a_program_that_is_not_there_is_known_before_the_job_runs():
         agent("no-such-agent -p")
 
 
+def test_a_sandbox_is_not_promised():
+    with pytest.raises(AgentUnavailable, match="cannot be confined"):
+        agent("true", sandbox=True)
+
+
 def test_what_only_a_shell_can_tell_is_left_to_it():
     result = agent("no-such-agent -p | cat; exit 127").build(MemoryWork())
 

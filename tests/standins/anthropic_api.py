@@ -6,7 +6,6 @@ with AnthropicServer([say("Hello"), Status(529), say(tool("read", file_path="a")
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Json = dict[str, Any]
+from standins.anthropic_rules import RULES, Json, blocks_of, digest, linear, prefix
+
 MODELS = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5")
 _ERROR_TYPES = {
     400: "invalid_request_error",
@@ -120,23 +120,23 @@ class AnthropicServer:
 
     def broken_rule(self, request: Json) -> str | None:
         """The first rule of the 5.5 models that a request breaks."""
-        return next(filter(None, (rule(request) for rule in (*_RULES, self._changed_history))), None)
+        return next(filter(None, (rule(request) for rule in (*RULES, self._changed_history))), None)
 
     def _changed_history(self, request: Json) -> str | None:
         for index, message in enumerate(request["messages"]):
-            for block in _blocks(message):
+            for block in blocks_of(message):
                 if block["type"] == "thinking":
-                    before = _digest(_prefix(request, request["messages"][:index]))
+                    before = digest(prefix(request, request["messages"][:index]))
                     if self.signed.get(block["signature"]) != (before, block["thinking"]):
                         return f"messages.{index}: a thinking block or what came before it was modified"
         return None
 
     def sign(self, request: Json, answer: Say) -> Say:
-        before = _digest(_prefix(request, request["messages"]))
+        before = digest(prefix(request, request["messages"]))
         blocks = []
         for block in answer.content:
             if block["type"] == "thinking":
-                signature = _digest([before, block["thinking"], next(_count)])
+                signature = digest([before, block["thinking"], next(_count)])
                 self.signed[signature] = (before, block["thinking"])
                 block = {**block, "signature": signature}
             blocks.append(block)
@@ -144,10 +144,10 @@ class AnthropicServer:
 
     def usage(self, request: Json) -> Json:
         """Tokens of the prompt, with a cache of prefixes that end at a breakpoint."""
-        blocks, marks = _linear(request)
+        blocks, marks = linear(request)
         sizes = [len(json.dumps(block)) // 4 for block in blocks]
-        ends = {at: _digest([request["model"], blocks[: at + 1]]) for at in marks}
-        known = [at for at in range(len(blocks)) if _digest([request["model"], blocks[: at + 1]]) in self.cached]
+        ends = {at: digest([request["model"], blocks[: at + 1]]) for at in marks}
+        known = [at for at in range(len(blocks)) if digest([request["model"], blocks[: at + 1]]) in self.cached]
         hit = max(known, default=-1)
         last = max([*marks, hit], default=-1)
         self.cached.update(ends.values())
@@ -174,7 +174,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._error(Status(401, "invalid bearer token"))
         request = json.loads(raw)
         if self.path.endswith("/count_tokens"):
-            return self._json(200, {"input_tokens": sum(len(json.dumps(b)) // 4 for b in _linear(request)[0])})
+            return self._json(200, {"input_tokens": sum(len(json.dumps(b)) // 4 for b in linear(request)[0])})
         with self.api.lock:
             self.api.requests.append(request)
             self.api.raw.append(raw)
@@ -297,96 +297,3 @@ def _deltas(block: Json, answer: Say) -> tuple[Json, list[Json]]:
 
 def _pieces(text: str) -> list[str]:
     return [text[at : at + 5] for at in range(0, len(text), 5)]
-
-
-def _blocks(message: Json) -> list[Json]:
-    content = message["content"]
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
-
-
-def _plain(value: Any) -> Any:
-    """Without cache marks, which are no part of what the model sees."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items() if name != "cache_control"}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(_plain(value), sort_keys=True).encode()).hexdigest()
-
-
-def _prefix(request: Json, messages: list[Json]) -> list[Any]:
-    return [request.get("tools"), request.get("system"), messages]
-
-
-def _linear(request: Json) -> tuple[list[Json], list[int]]:
-    """All blocks in the order of the prompt, and which of them end with a breakpoint."""
-    system = request.get("system") or []
-    opening = [{"type": "text", "text": system}] if isinstance(system, str) else system
-    format_ = (request.get("output_config") or {}).get("format")
-    blocks = [{"format": format_}] if format_ else []
-    blocks += [*(request.get("tools") or []), *opening]
-    for message in request["messages"]:
-        blocks += [{**block, "role": message["role"]} for block in _blocks(message)]
-    marks = [at for at, block in enumerate(blocks) if block.get("cache_control")]
-    if request.get("cache_control"):
-        marks.append(len(blocks) - 1)
-    return [_plain(block) for block in blocks], marks
-
-
-def _removed_parameters(request: Json) -> str | None:
-    found = [name for name in ("temperature", "top_p", "top_k") if name in request]
-    return f"{found[0]}: this model does not support it" if found else None
-
-
-def _forced_tool(request: Json) -> str | None:
-    forced = (request.get("tool_choice") or {}).get("type") in ("any", "tool")
-    return "tool_choice: a forced tool is not supported by this model" if forced else None
-
-
-def _thinking(request: Json) -> str | None:
-    kind = (request.get("thinking") or {}).get("type")
-    return f"thinking: {kind!r} is not supported by this model" if kind in ("disabled", "enabled") else None
-
-
-def _prefill(request: Json) -> str | None:
-    return "messages: prefill is not supported" if request["messages"][-1]["role"] == "assistant" else None
-
-
-def _marks(request: Json) -> str | None:
-    _, marks = _linear(request)
-    return "at most 4 blocks may have cache_control" if len(marks) > 4 else None
-
-
-def _empty(request: Json) -> str | None:
-    for index, message in enumerate(request["messages"]):
-        blocks = _blocks(message)
-        if not blocks or any(block["type"] == "text" and not block["text"].strip() for block in blocks):
-            return f"messages.{index}: content must not be empty"
-    return None
-
-
-def _unpaired(request: Json) -> str | None:
-    """Each tool_use has its result in the next user turn, and no result is without its tool_use."""
-    waiting: set[str] = set()
-    for index, message in enumerate(request["messages"]):
-        blocks = _blocks(message)
-        results = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
-        if message["role"] == "user":
-            if set(results) - waiting:
-                return f"messages.{index}: tool_result without its tool_use"
-            if waiting - set(results):
-                return f"messages.{index}: tool_use ids without tool_result blocks"
-            if [b["type"] for b in blocks[: len(results)]] != ["tool_result"] * len(results):
-                return f"messages.{index}: tool_result blocks must come first"
-        waiting = {block["id"] for block in blocks if block["type"] == "tool_use"}
-    return None
-
-
-def _limits(request: Json) -> str | None:
-    if request["max_tokens"] < 1 or request["max_tokens"] > 128_000:
-        return f"max_tokens: {request['max_tokens']} is not between 1 and 128000"
-    return None
-
-
-_RULES = (_removed_parameters, _forced_tool, _thinking, _prefill, _marks, _empty, _unpaired, _limits)

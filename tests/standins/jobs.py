@@ -1,88 +1,48 @@
-"""Completed jobs in a real repository, written through the store as the pipeline writes them."""
+"""Jobs for tests of agents: an extension of a small project, and what a model says while it does it."""
 
 from __future__ import annotations
 
-import dataclasses
-import subprocess
-from collections.abc import Mapping
-from decimal import Decimal
-from pathlib import Path
+from standins.anthropic_api import plan, say, thinking, tool
+from standins.work import MemoryWork
+from vdo.job import JobId
+from vdo.work import Briefing, Context, ContextFile, ParentBrief
 
-from vdo.job import EMPTY_TREE, Job, JobSpec, Oid, Revision, State, Usage
-from vdo.store import objects
-from vdo.store.location import discover
-from vdo.store.repository import Repository
-from vdo.store.setup import init
-from vdo.tree import Content, Mode
-
-Files = Mapping[str, "str | None"]
+SHELL = ParentBrief("#50", JobId(50), "Shell", "A shell.", ("app.py", "base.html"))
+FILES = {"app.py": b"app = 1\n", "base.html": b"<nav></nav>\n"}
 
 
-class Workshop:
-    """A bare repository in which jobs are made at once, without an agent."""
+def extension(**options):
+    context = Context((ContextFile("app.py", "app = 1\n"), ContextFile("base.html", "<nav></nav>\n")))
+    briefing = Briefing(JobId(51), "Add risk", "Assess risks.", SHELL, context=context)
+    return MemoryWork(briefing, files=dict(FILES), **options)
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder
-        if not folder.exists():
-            init(folder, None, None, {})
-        self.repository = Repository(discover(str(folder), {}))
 
-    def git(self, *args: str) -> str:
-        return subprocess.run(["git", *args], cwd=self.path, capture_output=True, check=True, text=True).stdout.strip()
+def write(path, content):
+    return tool("write", file_path=path, content=content)
 
-    def job(
-        self,
-        title: str,
-        files: Files,
-        *,
-        extends: Job | str | None = None,
-        merges: tuple[Job, ...] = (),
-        description: str = "",
-        state: State = State.COMPLETED,
-    ) -> Job:
-        """A job whose commit changes `files` (None deletes) against its parent."""
-        repository = self.repository
-        parent = repository.parent(extends) if isinstance(extends, str) else extends.ref if extends else None
-        spec = JobSpec(
-            title=title, description=description, extends=parent, merges=tuple(other.ref for other in merges)
-        )
-        project = extends.project if isinstance(extends, Job) else None
-        job = repository.journals.create(spec, project)
-        base = None if parent is None else repository.resolve(parent)
-        below = objects.tree_of(repository.repo, base) if base else EMPTY_TREE
-        changes = {path: None if text is None else Content(Mode.FILE, text.encode()) for path, text in files.items()}
-        tree = objects.apply(repository.repo, below, changes)
-        job = dataclasses.replace(job, base=base, agent="claude", model="some-model", checks="passed")
-        if state is not State.COMPLETED:
-            return repository.journals.append(dataclasses.replace(job, state=state), f"Now {state.value}", work=tree)
-        job = dataclasses.replace(job, usage=Usage(1200, 800, 9000), cost_usd=Decimal("0.0421"))
-        parents = [*([base] if base else []), *(repository.resolve(other.ref) for other in merges)]
-        job = dataclasses.replace(job, commit=repository.build_commit(job, description, tree, parents))
-        assert job.commit is not None
-        publishing = dataclasses.replace(job, state=State.PUBLISHING)
-        job = repository.journals.append(publishing, "Publishing", work=tree, keep=[job.commit])
-        repository.publish_branch(job)
-        return repository.journals.append(dataclasses.replace(job, state=State.COMPLETED), f"Completed: {title}")
 
-    def person(self, branch: str, files: Files, message: str = "By hand") -> Oid:
-        """A person's commit on top of a branch (a new one grows out of nothing)."""
-        repository = self.repository
-        name = f"refs/heads/{branch}"
-        tip = repository.refs.read(name)
-        below = objects.tree_of(repository.repo, tip) if tip else EMPTY_TREE
-        changes = {path: None if text is None else Content(Mode.FILE, text.encode()) for path, text in files.items()}
-        tree = objects.apply(repository.repo, below, changes)
-        commit = Oid(self.git("commit-tree", tree, "-m", message, *(["-p", tip] if tip else [])))
-        repository.refs.move(name, commit, tip)
-        return commit
+def edit(path, old, new):
+    return tool("edit", file_path=path, old_string=old, new_string=new)
 
-    def read(self, revision: str, path: str) -> str:
-        return self.git("cat-file", "blob", f"{revision}:{path}")
 
-    def branch(self, name: str) -> Oid | None:
-        return self.repository.refs.read(f"refs/heads/{name}")
+WHOLE_JOB = (
+    lambda: plan(("risk.py", "created", "the model"), ("app.py", "modified", "registration")),
+    lambda: say(thinking("let me look ü"), "Writing.", write("risk.py", "risk = 'ü😀'\n"), edit("app.py", "1", "2")),
+    lambda: say(tool("read", file_path="app.py"), tool("grep", pattern="risk")),
+    lambda: say(thinking("done"), "All there."),
+)
 
-    def revision(self, name: str) -> Revision:
-        found = self.repository.parent(name)
-        assert isinstance(found, Revision)
-        return found
+
+def whole_job():
+    return [answer() for answer in WHOLE_JOB]
+
+
+PLAN = plan(("a.py", "created"))
+WRITE = say(tool("write", file_path="a.py", content="text\n" * 20))
+
+
+def planned(serve, claude, *script, work=None, **options):
+    """The job after its plan stage, and the server that was asked."""
+    work = work or MemoryWork()
+    server = serve(list(script))
+    return claude(server, **options).plan(work), work, server

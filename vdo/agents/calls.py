@@ -158,7 +158,8 @@ class _Turn:
     def _refused(self, answer: Answer) -> Result:
         details = answer.stop_details or {}
         category = details.get("category") or "no category given"
-        self.work.keep("refusal.json", json.dumps(details, ensure_ascii=False, indent=1).encode())
+        kept = self.caller.secrets.redact(json.dumps(details, ensure_ascii=False, indent=1))
+        self.work.keep("refusal.json", kept.encode())
         explanation = self.caller.secrets.redact(str(details.get("explanation") or ""))
         summary = f"the model refused the request ({category})" + (f": {explanation}" if explanation else "")
         return Result(Outcome.FAILED, summary, "say in the description what the work is for, or use another model")

@@ -39,9 +39,14 @@ KNOWN_COMMANDS: Mapping[str, str] = {
 
 
 def create(settings: AgentSettings, environ: Mapping[str, str], prompts: Prompts) -> CommandAgent:
-    """Raises AgentUnavailable when the program of the command line is not there."""
+    """Raises AgentUnavailable when the command cannot be run as it is configured."""
     if not settings.command:
         raise AgentUnavailable(f"the agent {settings.name!r} has no command", hint="give it a `command:`")
+    if settings.sandbox:
+        raise AgentUnavailable(
+            f"the agent {settings.name!r} cannot be confined: coding agents need the network and their settings",
+            hint="remove `sandbox: true`, or put a sandbox of your own into the command line",
+        )
     program = _program(settings.command)
     if program is not None and shutil.which(program, path=environ.get("PATH")) is None:
         raise AgentUnavailable(f"there is no program {program!r} on the PATH", hint=_install_hint(environ))
