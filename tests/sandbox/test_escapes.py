@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from standins.sandboxes import SMALL
+from standins.sandboxes import SMALL, own_addresses
 
 from vdo.sandbox.contract import MIB, Access
 
@@ -149,16 +149,6 @@ try:
 except OSError as error:
     print("refused", error)
 """
-
-
-def own_addresses() -> list[str]:
-    """This machine's address towards the world, where it has one."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as it:
-        try:
-            it.connect(("192.0.2.255", 9))  # sends nothing
-        except OSError:
-            return []
-        return [it.getsockname()[0]]
 
 
 def test_host_processes_are_neither_seen_nor_signalled(sh, bystander):

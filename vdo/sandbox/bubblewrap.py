@@ -6,13 +6,15 @@ import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from vdo import process
 from vdo.process import Completed
-from vdo.sandbox.contract import NOBODY, NOTHING_MORE, USUAL, Access, Limits, SandboxUnavailable, base_environ, rlimits
+from vdo.sandbox import nobody
+from vdo.sandbox.contract import NOTHING_MORE, USUAL, Access, Limits, SandboxUnavailable, base_environ, rlimits
 from vdo.sandbox.network import Network
+from vdo.sandbox.nobody import Reach
 from vdo.sandbox.watch import Watch
 
 PROJECT = Path("/project")
@@ -66,15 +68,17 @@ class Bubblewrap:
     ) -> Completed:
         folders = [folder, *access.writable]
         network = Network.find() if access.network else None
-        options = self._strict(folder, limits, env, access, network)
+        reach = None
+        if os.geteuid() == 0:
+            for each in folders:
+                nobody.give(each)
+            reach = Reach([*folders, *access.read_only, _ETC])
+        options = self._strict(folder, limits, env, access, network, reach.source if reach else lambda path: path)
         line = [self._bwrap, "--args", "0", "--", *_limited(command, limits)]
         if network is not None:
             line = network.wrap(line)
-        if os.geteuid() == 0:
-            for each in folders:
-                give_to_nobody(each)
-            line = [*self._as_nobody([*folders, *access.read_only], network), *line]
-            line = line if network is None else network.prepare(line)
+        if reach is not None:
+            line = reach.wrap(line, before=network.as_root if network else "")
         watch = Watch(limits, folders)
 
         def tick() -> None:
@@ -99,7 +103,13 @@ class Bubblewrap:
         )
 
     def _strict(
-        self, folder: Path, limits: Limits, env: Mapping[str, str], access: Access, network: Network | None
+        self,
+        folder: Path,
+        limits: Limits,
+        env: Mapping[str, str],
+        access: Access,
+        network: Network | None,
+        source: Callable[[Path], Path],
     ) -> list[str]:
         unshare = ["--unshare-all"] if network is None else ["--unshare-all", "--share-net"]
         line = [*unshare, "--unshare-user", "--as-pid-1", "--cap-drop", "ALL", "--die-with-parent", "--new-session"]
@@ -107,7 +117,7 @@ class Bubblewrap:
         line += ["--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--clearenv"]
         for key, value in base_environ(access, env, "/tmp/home").items():
             line += ["--setenv", key, value]
-        line += _system(network)
+        line += _system(source(_ETC), network)
         # bubblewrap's /dev is a writable tmpfs without a limit.
         line += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
         for place in ("/tmp", "/dev/shm"):
@@ -115,28 +125,14 @@ class Bubblewrap:
             line += ["--tmpfs", place]
         line += ["--dir", "/tmp/home"]
         for path in sorted(access.read_only):
-            line += [*_above(path), "--ro-bind", str(path), str(path)]
+            line += [*_above(path), "--ro-bind", str(source(path)), str(path)]
         for path in access.writable:
-            line += [*_above(path), "--bind", str(path), str(path)]
-        line += ["--bind", str(folder), str(PROJECT), "--chdir", str(PROJECT), "--remount-ro", "/"]
+            line += [*_above(path), "--bind", str(source(path)), str(path)]
+        line += ["--bind", str(source(folder)), str(PROJECT), "--chdir", str(PROJECT), "--remount-ro", "/"]
         return line
 
-    def _as_nobody(self, paths: Sequence[Path], network: Network | None) -> list[str]:
-        """A first stage as root: a bare root in which nobody can reach these paths, then nobody's rights.
 
-        Folders above them may be closed to nobody (root's home); bound at the same place in an empty root they are not.
-        """
-        line = [self._bwrap, "--die-with-parent", *_system(None), "--dev-bind", "/dev", "/dev", "--tmpfs", "/tmp"]
-        line += ["--bind", "/proc", "/proc"]
-        for name in (*_CERTIFICATES, "/etc/resolv.conf") if network else ():
-            line += ["--ro-bind-try", name, name]
-        for path in sorted({*paths, _ETC}):
-            line += [*_above(path), "--bind", str(path), str(path)]
-        drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--pdeathsig=KILL"]
-        return [*line, "--", *drop, "--"]
-
-
-def _system(network: Network | None) -> list[str]:
+def _system(etc: Path, network: Network | None) -> list[str]:
     """The machine's programs, and just enough of /etc to run them."""
     line = ["--ro-bind", "/usr", "/usr", "--dir", "/etc"]
     for name in _ROOT_FOLDERS:
@@ -148,9 +144,10 @@ def _system(network: Network | None) -> list[str]:
     for name in (*_SYSTEM, *(_CERTIFICATES if network else ())):
         line += ["--ro-bind-try", name, name]
     for name in ("passwd", "group", "hosts", "nsswitch.conf"):
-        line += ["--ro-bind", str(_ETC / name), f"/etc/{name}"]
+        line += ["--ro-bind", str(etc / name), f"/etc/{name}"]
     if network is not None:
-        line += ["--ro-bind", str(network.resolver), "/etc/resolv.conf"]
+        resolver = "/etc/resolv.conf" if network.kind == "host" else str(etc / "resolv.conf")
+        line += ["--ro-bind", resolver, "/etc/resolv.conf"]
     return line
 
 
@@ -170,13 +167,3 @@ def _options(bwrap: str) -> frozenset[str]:
     """What this version of bubblewrap offers, as its help lists it."""
     shown = subprocess.run([bwrap, "--help"], capture_output=True, text=True, timeout=10)
     return frozenset(word for word in shown.stdout.split() if word.startswith("--"))
-
-
-def give_to_nobody(folder: Path) -> None:
-    """Make nobody the owner of everything in `folder`; links themselves, never what they point to."""
-    os.lchown(folder, NOBODY, NOBODY)
-    for above, folders, files, handle in os.fwalk(folder, follow_symlinks=False):
-        del above
-        for name in (*folders, *files):
-            if os.stat(name, dir_fd=handle, follow_symlinks=False).st_uid != NOBODY:
-                os.chown(name, NOBODY, NOBODY, dir_fd=handle, follow_symlinks=False)

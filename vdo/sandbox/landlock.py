@@ -13,8 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from vdo.process import Completed
-from vdo.sandbox import launched
-from vdo.sandbox.bubblewrap import give_to_nobody
+from vdo.sandbox import launched, nobody
 from vdo.sandbox.contract import NOBODY, NOTHING_MORE, USUAL, Access, Limits, SandboxUnavailable, rlimits
 from vdo.sandbox.launched import Launch
 
@@ -29,18 +28,32 @@ _SIGNALS = 6
 """Linux 6.12: from here on signals and abstract sockets end at the sandbox, too."""
 
 _PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+# What tells nothing of anybody. A program takes a file that is missing in its stride, but not one that is refused.
 _SETTINGS = (
-    "/etc/ld.so.cache",
-    "/etc/alternatives",
-    "/etc/passwd",
-    "/etc/group",
-    "/etc/hosts",
-    "/etc/nsswitch.conf",
-    "/etc/localtime",
-    "/proc/cpuinfo",
-    "/proc/meminfo",
+    *(
+        "/etc/ld.so.cache",
+        "/etc/alternatives",
+        "/etc/localtime",
+        "/etc/timezone",
+        "/etc/mime.types",
+        "/etc/locale.alias",
+    ),
+    *("/etc/passwd", "/etc/group", "/etc/hosts", "/etc/host.conf", "/etc/nsswitch.conf", "/etc/services"),
+    *("/etc/protocols", "/etc/gai.conf", "/etc/os-release", "/etc/debian_version", "/etc/lsb-release"),
+    *(
+        "/etc/redhat-release",
+        "/etc/system-release",
+        "/proc/cpuinfo",
+        "/proc/meminfo",
+        "/proc/stat",
+        "/proc/filesystems",
+    ),
 )
-_FOR_NETWORK = ("/etc/resolv.conf", "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/run/systemd/resolve")
+# Certificates, and not the folders of keys beside them: as root a command can read what only modes close.
+_FOR_NETWORK = (
+    *("/etc/resolv.conf", "/run/systemd/resolve", "/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/ssl/cert.pem"),
+    *("/etc/pki/tls/certs", "/etc/pki/tls/cert.pem", "/etc/pki/ca-trust", "/etc/ca-certificates"),
+)
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 _REFUSED = """ptrace process_vm_readv process_vm_writev pidfd_getfd kcmp mount umount2 pivot_root chroot unshare setns
@@ -94,7 +107,7 @@ class Landlock:
             writable = [folder, *access.writable, scratch]
             user = NOBODY if os.geteuid() == 0 else None
             for each in writable if user else ():
-                give_to_nobody(each)
+                nobody.give(each)
             nproc = rlimits(limits)["nproc"] + launched.tasks_of(user or os.geteuid())
             return dataclasses.replace(
                 plain,

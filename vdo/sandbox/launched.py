@@ -16,6 +16,7 @@ from vdo.leftovers import MARK
 from vdo.process import Completed
 from vdo.sandbox import interpreter, launcher
 from vdo.sandbox.contract import Access, Limits, base_environ, rlimits
+from vdo.sandbox.removal import remove
 from vdo.sandbox.watch import Watch
 
 
@@ -49,8 +50,8 @@ def run(
     confine: Callable[[Launch, Path], Launch],
 ) -> Completed:
     """Run what `confine` makes of an unconfined launch; its second argument is the command's own folder for /tmp."""
-    with tempfile.TemporaryDirectory(prefix="vdo-scratch-", ignore_cleanup_errors=True) as name:
-        scratch = Path(os.path.realpath(name))
+    scratch = Path(os.path.realpath(tempfile.mkdtemp(prefix="vdo-scratch-")))
+    try:
         (scratch / "home").mkdir()
         given = {"TMPDIR": str(scratch), **({MARK: mark} if mark else {}), **env}
         sizes = rlimits(limits)
@@ -81,6 +82,8 @@ def run(
             on_output=take,
             on_start=watch.started,
         )
+    finally:
+        remove(scratch)
 
 
 def tasks_of(user: int) -> int:

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vdo.sandbox.contract import NOBODY
+from vdo.sandbox.nobody import drop
 
-_ETC = Path(__file__).parent / "etc"
 # 198.18.0.0/15 is set aside for benchmarks (RFC 2544): nobody's machine is there, so nothing real is hidden.
 _OURS, _GATEWAY, _NAMESERVER = "198.18.0.2", "198.18.0.1", "198.18.0.3"
 _PRIVATE = ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
@@ -37,7 +36,7 @@ wait $inside
 """
 # On some machines only root may open the device that both programs work with; in a mount namespace of its own a
 # second node of it changes nothing for anybody else.
-_OWN_TUN = 'mount -t tmpfs -o mode=755 none /dev/net && mknod -m 666 /dev/net/tun c 10 200 && exec "$@"'
+_OWN_TUN = "mount -t tmpfs -o mode=755 none /dev/net && mknod -m 666 /dev/net/tun c 10 200 || exit 125; "
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,6 @@ class Network:
         """The best that this machine can give, tried once: its own by pasta or slirp4netns, else the host's."""
         return _find()
 
-    @property
-    def resolver(self) -> Path:
-        return Path("/etc/resolv.conf") if self.kind == "host" else _ETC / "resolv.conf"
-
     def wrap(self, command: Sequence[str]) -> list[str]:
         """The command line that runs `command` in this network."""
         if self.kind == "host":
@@ -68,13 +63,15 @@ class Network:
             return ["sh", "-c", _SLIRP, "sh", *routed]
         closed = ["-t", "none", "-u", "none", "-T", "none", "-U", "none", "--no-map-gw"]
         here = ["-4", "--config-net", "-a", _OURS, "-n", "24", "-g", _GATEWAY, "--dns-forward", _NAMESERVER]
-        return ["pasta", "--quiet", "--foreground", *closed, *here, "--", *routed]
+        # pasta's own process namespace needs a /proc that shows it: bubblewrap looks for itself there.
+        return ["pasta", "--quiet", "--foreground", *closed, *here, "--", "unshare", "--mount-proc", *routed]
 
-    def prepare(self, command: Sequence[str]) -> list[str]:
-        """As root, before it drops its rights: what `command`, which contains the wrapped one, needs around it."""
+    @property
+    def as_root(self) -> str:
+        """Shell commands that root has to run first, in a mount namespace of its own."""
         if self.kind == "host" or not _TUN.exists() or _TUN.stat().st_mode & stat.S_IROTH:
-            return list(command)
-        return ["unshare", "--mount", "sh", "-c", _OWN_TUN, "sh", *command]
+            return ""
+        return _OWN_TUN
 
 
 @functools.cache
@@ -90,8 +87,7 @@ def _find() -> Network:
 def _works(network: Network) -> bool:
     command = network.wrap(["true"])
     if os.geteuid() == 0:
-        drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
-        command = network.prepare([*drop, *command])
+        command = drop(command, before=network.as_root)
     try:
         env = {"PATH": _SBIN}
         return subprocess.run(command, env=env, cwd="/", capture_output=True, timeout=10).returncode == 0
