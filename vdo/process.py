@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vdo.environ import clean_environ
 from vdo.leftovers import MARK, descendants, end_marked, kill, marked, processes
 
 __all__ = [
@@ -30,32 +31,6 @@ _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 2.0
 _PIPE_BYTES = 1 << 20
 """The most that a pipe can hold for an ordinary user (/proc/sys/fs/pipe-max-size)."""
-
-# What ties a process to one repository: `git rev-parse --local-env-vars` of git 2.39, and GIT_NAMESPACE.
-_GIT_LOCAL = frozenset(
-    [
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_CONFIG",
-        "GIT_DIR",
-        "GIT_GRAFT_FILE",
-        "GIT_IMPLICIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_INTERNAL_SUPER_PREFIX",
-        "GIT_NAMESPACE",
-        "GIT_NO_REPLACE_OBJECTS",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_PREFIX",
-        "GIT_REPLACE_REF_BASE",
-        "GIT_SHALLOW_FILE",
-        "GIT_WORK_TREE",
-    ]
-)
-
-
-def clean_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` without what would point a child's git at a repository or a configuration of the caller's."""
-    return {k: v for k, v in environ.items() if k not in _GIT_LOCAL and not k.startswith("GIT_CONFIG_")}
 
 
 class LimitReached(Exception):

@@ -32,6 +32,7 @@ def make(folder: Path, jobs: int) -> Location:
 class _Writer:
     def __init__(self, out: IO[bytes], answers: IO[bytes]) -> None:
         self._out, self._answers = out, answers
+        self._marks: dict[Oid, int] = {}
 
     def write(self, jobs: int) -> None:
         previous: Job | None = None
@@ -76,15 +77,18 @@ class _Writer:
     ) -> Oid:
         data = message.encode()
         out = self._out
-        out.write(b"reset %s\ncommit %s\nmark :1\n" % (ref.encode(), ref.encode()))
+        mark = len(self._marks) + 1
+        out.write(b"reset %s\ncommit %s\nmark :%d\n" % (ref.encode(), ref.encode(), mark))
         out.write(b"committer bench <bench@localhost> %d +0000\ndata %d\n%s\n" % (_WHEN, len(data), data))
         for word, oid in ((b"from", parent), (b"merge", merge)):
             if oid is not None:
-                out.write(b"%s %s\n" % (word, oid.encode()))
+                out.write(b"%s :%d\n" % (word, self._marks[oid]))
         if ref.startswith("refs/vdo/"):
             out.write(b"deleteall\n")
         for name, content in files.items():
             out.write(b"M 100644 inline %s\ndata %d\n%s\n" % (name.encode(), len(content), content))
-        out.write(b"\nget-mark :1\n")
+        out.write(b"\nget-mark :%d\n" % mark)
         out.flush()
-        return Oid(self._answers.readline().decode().strip())
+        oid = Oid(self._answers.readline().decode().strip())
+        self._marks[oid] = mark
+        return oid

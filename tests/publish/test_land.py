@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from standins.jobs import Workshop
+from standins.workshop import Workshop
 
 from vdo.errors import BranchMoved, JobStateError, RefConflict, UsageError
 from vdo.job import State

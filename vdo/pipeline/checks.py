@@ -44,6 +44,8 @@ class Checker:
         if desk.spec.rollback_to is None:
             for commit in self._parents():
                 found = [*_trusted(desk.repository.tree(commit)).checks, *found]
+        if desk.spec.extends is None and FILE not in tree and desk.plan is not None:
+            found += desk.plan.checks if not desk.spec.checks else ()
         return tuple(dict.fromkeys([*found, *desk.spec.checks]))
 
     def _parents(self) -> Iterator[Oid]:

@@ -13,6 +13,7 @@ from vdo.config import Config
 from vdo.errors import Cancelled, Stopped
 from vdo.job import EMPTY_TREE, Budget, CheckReport, Job, JobId, JobSpec, Oid, Plan, State
 from vdo.pipeline import record
+from vdo.pipeline.briefing import brief
 from vdo.pipeline.checks import Checker
 from vdo.pipeline.ledger import Account
 from vdo.process import Completed
@@ -66,13 +67,14 @@ class Desk:
         self.files = files
         self.spec: JobSpec = specs.load(_need(files, "spec.json"), _need(files, "description").decode())
         self.job: JobId = entry.id
-        self.briefing = Briefing(entry.id, entry.title, self.spec.description)
+        self._briefing: Briefing | None = None
         start = files.get("base.json")
         self._start = record.Start(entry.base) if start is None else record.Start.load(start)
         self.base_tree: Oid = self._tree_of(entry.base)
         self.tree: Tree = objects.overlay(repository.repo, self.base_tree, work)
         plan = files.get("plan.json")
         self.plan: Plan | None = None if plan is None else record.load_plan(plan)
+        self._stored_plan = self.plan
         self.notes: dict[str, str] = record.load_notes(files.get("notes.json"))
         self.transcript = record.load_transcript(files)
         self.ledger = Account.load(files.get("calls.json"), self._budget(files), around.config.prices)
@@ -84,6 +86,17 @@ class Desk:
         self.agent: Agent | None = None
         self.checker = Checker(self)
         self.rounds = sum(name.endswith("-1.txt") for name in files.names("checks"))
+
+    @property
+    def briefing(self) -> Briefing:
+        """What the agent is told, put together when it is first asked for: an agent that goes on may not need it."""
+        if self._briefing is None:
+            self._briefing = brief(self)
+        return self._briefing
+
+    @briefing.setter
+    def briefing(self, value: Briefing) -> None:
+        self._briefing = value
 
     def start(self, start: record.Start) -> None:
         """Begin from these commits: the tree is the base's, nothing is changed yet."""
@@ -151,6 +164,9 @@ class Desk:
             fresh = record.dump_transcript(self.transcript, self._stored)
             if self.ledger.calls or self.transcript.messages:
                 self._pending["calls.json"] = self.ledger.dump()
+            if self.plan is not None and self.plan is not self._stored_plan:
+                self._pending["plan.json"] = record.dump_plan(self.plan)
+                self._stored_plan = self.plan
             if self.notes:
                 self._pending["notes.json"] = record.dump_notes(self.notes)
             files = {**self._pending, **fresh}

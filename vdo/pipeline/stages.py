@@ -14,7 +14,7 @@ from vdo.errors import BadPath
 from vdo.job import DONE, CheckReport, FileCounts, Job, Outcome, Result, State
 from vdo.pipeline import record
 from vdo.pipeline.agents import agent_of
-from vdo.pipeline.briefing import brief, pin
+from vdo.pipeline.briefing import pin
 from vdo.pipeline.checks import first_checks
 from vdo.pipeline.desk import EXITED, Desk
 from vdo.store import objects
@@ -33,12 +33,9 @@ def gather_context(desk: Desk) -> Result:
 def plan(desk: Desk) -> Result:
     """Let the agent plan, where it does; a job that was created for its plan only stops here."""
     if desk.plan is None:
-        desk.briefing = brief(desk)
         result = agent_of(desk).plan(desk)
         if not result.ok:
             return result
-    if desk.plan is not None:
-        desk.keep("plan.json", record.dump_plan(desk.plan))
     if desk.spec.plan_only and desk.entry.state is State.PLANNING:
         desk.append(State.PLANNED, f"Planned: {_plan_note(desk)}")
         return Result(Outcome.BLOCKED, "planned")
@@ -56,8 +53,6 @@ def _plan_note(desk: Desk) -> str:
 
 def build(desk: Desk) -> Result:
     """Let the agent change the tree until it is done."""
-    if desk.briefing.parent is None and desk.entry.extends is not None:
-        desk.briefing = brief(desk)
     if desk.files.get(EXITED) is None:
         result = agent_of(desk).build(desk)
         if not result.ok:
@@ -100,8 +95,6 @@ def _repair(desk: Desk, report: CheckReport) -> Result:
     if not desk.has_agent:
         return Result(Outcome.FAILED, _red(report))
     desk.say(f"{_red(report)}: back to the agent")
-    if desk.briefing.parent is None and desk.entry.extends is not None:
-        desk.briefing = brief(desk)
     before = desk.store_tree()
     result = agent_of(desk).repair(desk, report)
     if result.ok:
@@ -182,14 +175,12 @@ def count_files(desk: Desk) -> FileCounts:
 
 
 def _keep_provenance(desk: Desk) -> None:
-    """Tell the cache how the commit's map of files differs from its parent's; a merge is worked out when asked."""
+    """Tell the cache how the commit differs from its first parent."""
     job: Job = desk.entry
-    if job.commit is None or job.merges:
-        return
+    assert job.commit is not None
     repo = desk.repository.repo
-    changes = objects.differences(repo, desk.base_tree, objects.tree_of(repo, job.commit))
-    delta = {path: None if status == "D" else job.commit for path, status in changes}
-    desk.repository.provenance.keep(job.commit, job.base, delta)
+    changes = dict(objects.differences(repo, desk.base_tree, objects.tree_of(repo, job.commit)))
+    desk.repository.provenance.keep(job.commit, job.base, changes, merge=bool(desk.merge_commits))
 
 
 def restore(desk: Desk) -> Result:

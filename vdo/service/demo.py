@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vdo import demo
+from vdo.environ import clean_environ
 from vdo.errors import JobFailed, UsageError
 from vdo.job import Job, State
-from vdo.process import clean_environ
 from vdo.progress import Observer
 from vdo.service.service import NewJob, Service
 from vdo.store import setup

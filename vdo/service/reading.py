@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 
 from vdo.errors import JobStateError
@@ -118,23 +118,32 @@ class Readings:
         if job.state is State.DELETED:
             return
         reasons: dict[str, str] = json.loads(notes) if notes else {}
-        new = job.commit or self._tree_like(job)
-        changed = dict(self._changes(job.base or EMPTY_TREE, new))
-        found = [FileView(path, source, None, job.commit, reasons.get(path)) for path, source in changed.items()]
-        found += self._inherited(job, new, changed)
+        if job.commit is None:
+            found = self._unfinished_files(job, reasons)
+        else:
+            changes = self.reader.provenance.changes(job.commit, job.base)
+            owners = self.reader.index.commits(origin for _, origin in changes.values())
+            found = []
+            for path, (status, origin) in changes.items():
+                # What a merge took over from another side was that side's doing.
+                owner = None if origin == job.commit else owners.get(origin)
+                found.append(FileView(path, _STATUS[status], owner, origin, reasons.get(path)))
+            found += self._inherited(job.commit, changes)
         yield from sorted(found, key=lambda file: (_ORDER[file.source], file.path))
 
-    def _inherited(self, job: Job, new: Oid, changed: dict[str, str]) -> Iterator[FileView]:
-        if job.commit:
-            origins = self.reader.provenance.origins(job.commit)
-        elif job.base:
-            origins = self.reader.provenance.origins(job.base)
-        else:
-            return
+    def _unfinished_files(self, job: Job, reasons: dict[str, str]) -> list[FileView]:
+        changes = dict(self._changes(job.base or EMPTY_TREE, self._tree_like(job)))
+        found = [FileView(path, source, None, None, reasons.get(path)) for path, source in changes.items()]
+        return found + (self._inherited(job.base, changes) if job.base else [])
+
+    def _inherited(self, commit: Oid, changed: Collection[str]) -> list[FileView]:
+        origins = self.reader.provenance.origins(commit)
         owners = self.reader.index.commits(origins.values())
-        for path, commit in origins.items():
-            if path not in changed:
-                yield FileView(path, "inherited", owners.get(commit), commit)
+        return [
+            FileView(path, "inherited", owners.get(origin), origin)
+            for path, origin in origins.items()
+            if path not in changed
+        ]
 
     def _changes(self, old: Oid, new: Oid) -> Iterable[tuple[str, str]]:
         out = self.reader.git.run("diff-tree", "-r", "-z", "--no-renames", "--name-status", old, new)

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vdo import paths
+from vdo.environ import clean_environ
 from vdo.errors import BadPath, RepositoryError
 from vdo.job import Oid
-from vdo.process import clean_environ
 from vdo.store.git import Git
 from vdo.tree import Content, Mode, Tree
 

@@ -13,7 +13,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from vdo import process
 from vdo.errors import JobBusy, RepositoryError
 from vdo.job import JobId
 
@@ -38,7 +37,7 @@ class Claim:
         """Give the job back; every process that still carries the claim's mark is ended first."""
         if self._descriptor < 0:
             return
-        process.end_marked(self.nonce)
+        _end_marked(self.nonce)
         with contextlib.suppress(FileNotFoundError):
             _cancel_file(self._folder, self.job).unlink()
         os.ftruncate(self._descriptor, 0)
@@ -61,7 +60,7 @@ def take(folder: Path, job: JobId) -> Claim:
         raise JobBusy(f"job #{job} is being worked on by another process")
     left = os.read(descriptor, 100).decode("ascii", "replace").strip()
     if left:
-        process.end_marked(left)
+        _end_marked(left)
     nonce = os.urandom(16).hex()  # importing `secrets` would take 3 ms of every command that reads
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, nonce.encode(), 0)
@@ -116,3 +115,9 @@ def _file(folder: Path, job: JobId) -> Path:
 
 def _cancel_file(folder: Path, job: JobId) -> Path:
     return folder / "claims" / f"{job}.cancel"
+
+
+def _end_marked(nonce: str) -> None:
+    from vdo.leftovers import end_marked  # `vdo list` asks who holds a claim, and ends nobody
+
+    end_marked(nonce)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from vdo.environ import clean_environ
 from vdo.errors import RepositoryError, RepositoryNotFound
-from vdo.process import clean_environ
 
 OWN_FOLDER = "vdo"
 """Below the common git dir: locks, claims, the write-ahead files, the index. All of it is local."""
@@ -35,14 +34,24 @@ def discover(start: str | None, environ: Mapping[str, str]) -> Location:
     named = start or environ.get("VDO_REPO")
     if named and not Path(named).is_dir():
         raise RepositoryNotFound(f"there is no folder {named!r}")
-    plain = not any(name.startswith("GIT_") and name not in _HARMLESS for name in environ)
-    found = _walk_up(Path(named or ".")) if plain else None
+    found = None if _STEERING & environ.keys() else _walk_up(Path(named or "."))
     return found if found is not None else _ask_git(named, environ)
 
 
-_HARMLESS = frozenset(
-    f"GIT_{role}_{what}" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL", "DATE")
-) | {"GIT_EDITOR", "GIT_PAGER", "GIT_TERMINAL_PROMPT", "GIT_ASKPASS", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL"}
+_STEERING = frozenset(
+    {
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_COMMON_DIR",
+        "GIT_CEILING_DIRECTORIES",
+        "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_CONFIG_COUNT",
+        "GIT_CONFIG_PARAMETERS",
+    }
+)
+"""With one of these set, git alone knows which repository is meant."""
 
 
 def _walk_up(start: Path) -> Location | None:
@@ -77,6 +86,8 @@ def _plain(git_dir: Path, *, bare: bool, also: Path) -> Location | None:
 
 
 def _ask_git(named: str | None, environ: Mapping[str, str]) -> Location:
+    import subprocess  # 4 ms: the plain cases need no process
+
     command = ["git", "rev-parse", "--path-format=absolute", "--git-common-dir", "--is-bare-repository"]
     command.append("--show-object-format")
     env = clean_environ(environ) if named else dict(environ)

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from vdo.errors import RepositoryError
-from vdo.job import Oid
+from vdo.job import EMPTY_TREE, Oid
 from vdo.store.git import Git
 from vdo.store.index import Index
 
+if TYPE_CHECKING:
+    import subprocess
+
 Origins = dict[str, Oid]
+Changes = dict[str, tuple[str, Oid]]
+"""Per path that differs from the first parent: A, M or D, and the commit that made the change."""
 _SNAPSHOT_EVERY = 64
 """Steps from the last whole map after which another is kept: 16 bytes a file, for reading at most that many deltas."""
 
@@ -32,29 +37,56 @@ class Provenance:
 
     def origins(self, commit: Oid) -> Origins:
         """For each file of the commit's tree the commit that last changed it."""
-        deltas: list[Mapping[str, Oid | None]] = []
+        deltas: list[Changes] = []
         at: Oid | None = commit
         found: Origins = {}
         while at is not None:
             parent, delta, snapshot = self._index.origins(at) or (None, None, None)
             if snapshot is not None:
-                found = _unpack_map(snapshot)
+                found = {path: origin for path, (_, origin) in _unpack(snapshot).items()}
                 break
             if delta is None:
                 found = self._walk(at)
-                self._index.keep_origins(at, snapshot=_pack(found))
+                self._keep_snapshot(at, found)
                 break
             deltas.append(_unpack(delta))
             at = parent
-        for change in reversed(deltas):
-            _fold(found, change)
+        for changes in reversed(deltas):
+            for path, (status, origin) in changes.items():
+                if status == "D":
+                    found.pop(path, None)
+                else:
+                    found[path] = origin
         if len(deltas) >= _SNAPSHOT_EVERY:
-            self._index.keep_origins(commit, snapshot=_pack(found))
+            self._keep_snapshot(commit, found)
         return found
 
-    def keep(self, commit: Oid, parent: Oid | None, delta: Mapping[str, Oid | None]) -> None:
-        """Remember how a commit's map differs from its first parent's (None: the file is gone)."""
-        self._index.keep_origins(commit, parent=parent, delta=_pack(delta))
+    def changes(self, commit: Oid, parent: Oid | None) -> Changes:
+        """How a job's commit differs from its first parent, and which commit made each change."""
+        _, delta, _ = self._index.origins(commit) or (None, None, None)
+        if delta is not None:
+            return _unpack(delta)
+        args = ["diff-tree", "-r", "-z", "--no-renames", "--name-status", parent or EMPTY_TREE, commit]
+        fields = self._git.run(*args).decode("utf-8", "surrogateescape").split("\0")
+        statuses = {path: status for status, path in zip(fields[0::2], fields[1::2], strict=False)}
+        self.keep(commit, parent, statuses)
+        return self.changes(commit, parent)
+
+    def keep(self, commit: Oid, parent: Oid | None, statuses: Mapping[str, str], *, merge: bool | None = None) -> None:
+        """Remember how a commit differs from its first parent; `merge` says whether it has others (None: find out).
+
+        What a merge took over from another parent was not changed by it: that side's map says who did.
+        """
+        if merge is None:
+            merge = len(self._git.run("rev-parse", f"{commit}^@").split()) > 1
+        origins = self._walk(commit) if merge else {}
+        changes = {
+            path: ("M" if status == "T" else status, origins.get(path, commit)) for path, status in statuses.items()
+        }
+        self._index.keep_origins(commit, parent=parent, delta=_pack(changes))
+
+    def _keep_snapshot(self, commit: Oid, origins: Origins) -> None:
+        self._index.keep_origins(commit, snapshot=_pack({path: ("", origin) for path, origin in origins.items()}))
 
     def _walk(self, start: Oid) -> Origins:
         """The map of any commit, from history: newest first, each path passed on until a commit changed it."""
@@ -90,10 +122,8 @@ class _Differ:
     """One `git diff-tree` that answers pair after pair."""
 
     def __init__(self, git: Git, stack: ExitStack) -> None:
-        command = git.command("diff-tree", "--stdin", "--always", "-r", "-z", "--no-renames", "--name-only")
-        self._process = stack.enter_context(
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=git.environ)
-        )
+        command = ("diff-tree", "--stdin", "--always", "-r", "-z", "--no-renames", "--name-only")
+        self._process: subprocess.Popen[bytes] = stack.enter_context(git.start(*command))
         assert self._process.stdin is not None
         stack.callback(self._process.stdin.close)
 
@@ -116,26 +146,18 @@ def _paths(listing: bytes) -> list[str]:
     return [name.decode("utf-8", "surrogateescape") for name in listing.split(b"\0") if name]
 
 
-def _fold(origins: Origins, delta: Mapping[str, Oid | None]) -> None:
-    for path, commit in delta.items():
-        if commit is None:
-            origins.pop(path, None)
-        else:
-            origins[path] = commit
-
-
-def _pack(value: Mapping[str, Oid | None]) -> bytes:
-    """Grouped by commit, so that each id is stored once."""
+def _pack(changes: Changes) -> bytes:
+    """Grouped by status and commit, so that each id is stored once."""
     groups: dict[str, list[str]] = {}
-    for path, commit in value.items():
-        groups.setdefault(commit or "", []).append(path)
+    for path, (status, origin) in changes.items():
+        groups.setdefault(f"{status}:{origin}", []).append(path)
     return zlib.compress(json.dumps(groups, ensure_ascii=True, separators=(",", ":")).encode(), 1)
 
 
-def _unpack(data: bytes) -> dict[str, Oid | None]:
+def _unpack(data: bytes) -> Changes:
     groups: dict[str, list[str]] = json.loads(zlib.decompress(data))
-    return {path: Oid(commit) if commit else None for commit, paths in groups.items() for path in paths}
-
-
-def _unpack_map(data: bytes) -> Origins:
-    return {path: commit for path, commit in _unpack(data).items() if commit is not None}
+    return {
+        path: (status, Oid(origin))
+        for (status, _, origin), paths in ((key.partition(":"), paths) for key, paths in groups.items())
+        for path in paths
+    }

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from vdo.environ import clean_environ
 from vdo.errors import RepositoryError, UsageError
-from vdo.process import clean_environ
 from vdo.store.git import Git
 from vdo.store.location import Location, discover
 
