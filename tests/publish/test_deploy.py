@@ -449,6 +449,11 @@ def in_child(body: Callable[[], None]) -> int:
 
 @pytest.mark.parametrize("force", [False, True])
 class TestInterrupted:
+    @pytest.fixture(autouse=True)
+    def quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A killed process loses nothing that the system has: syncing matters when that dies, and has its own test."""
+        monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+
     def test_killed_at_every_step(self, tmp_path: Path, force: bool) -> None:
         steps = steps_of(tmp_path, force)
         assert len(steps) > 20
@@ -618,3 +623,44 @@ def test_a_link_to_another_file_system_is_no_way_there(target: Path) -> None:
     (target / "new.py").symlink_to("/dev/shm/vdo-never-written")
     refuse(target, TWO, r"new\.py is in the way")
     assert not os.path.lexists("/dev/shm/vdo-never-written")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="descriptors are named through /proc")
+def test_what_an_exchange_rests_on_is_synced_before_it_is_relied_on(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(target, {"a": "1", "b": "1"})
+    calls: list[str] = []
+    fsync, rename = os.fsync, os.rename
+
+    def name(descriptor: int) -> str:
+        return os.readlink(f"/proc/self/fd/{descriptor}").removeprefix(f"{target}/").removeprefix(str(target))
+
+    def synced(descriptor: int) -> None:
+        calls.append(f"sync {name(descriptor)}")
+        fsync(descriptor)
+
+    def renamed(old: str, new: str, **folders: int) -> None:
+        calls.append(f"rename {name(folders['dst_dir_fd'])}/{new}")
+        rename(old, new, **folders)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "rename", renamed)
+    put(target, {"a": "2", "c": "2"})
+    new = ".vdo-deploy/new"
+    assert calls == [
+        f"sync {new}/2",
+        f"sync {new}/3",
+        f"sync {new}/manifest",
+        f"sync {new}/plan",
+        f"sync {new}",
+        "sync .vdo-deploy/old",
+        "rename .vdo-deploy/plan.json",
+        "sync .vdo-deploy",
+        "rename /c",
+        "rename /a",
+        "sync ",
+        "rename /.vdo-deploy.json",
+        "sync ",
+        "sync .vdo-deploy",
+    ]
