@@ -31,6 +31,11 @@ def pin(desk: Desk) -> str:
     return f"Extending {called(spec.extends)} ({files} file{'' if files == 1 else 's'}){_ahead(desk, spec.extends)}"
 
 
+def has_result(job: Job) -> bool:
+    """Other jobs can start from it, also when it was deleted since."""
+    return job.commit is not None and job.state in (State.COMPLETED, State.DELETED)
+
+
 def called(parent: Parent) -> str:
     return f"job #{parent.id}" if isinstance(parent, JobRef) else parent.name
 
@@ -39,7 +44,7 @@ def _commit_of(desk: Desk, parent: Parent) -> Oid:
     if isinstance(parent, Revision):
         return parent.commit
     job = desk.repository.by_ref(parent)
-    if job is None or job.commit is None or job.state not in (State.COMPLETED, State.DELETED):
+    if job is None or not has_result(job):
         raise JobStateError(
             f"job {parent} has no result to build on yet", hint=f"`vdo show {parent.id}` says where it stands"
         )
@@ -59,6 +64,7 @@ def check_branch(reader: Reader, job: Job, tip: Oid) -> None:
             hint=f"extend the one that you mean by its commit: --extends {tip[:12]} (as the branch is now) "
             f"or --extends {job.commit[:12]} (as the job left it)",
         )
+    return tip
 
 
 def _ahead(desk: Desk, parent: Parent) -> str:
@@ -72,7 +78,7 @@ def _ahead(desk: Desk, parent: Parent) -> str:
 
 def brief(desk: Desk) -> Briefing:
     """Everything that a prompt is rendered from."""
-    config = desk.around.config
+    config = desk.config
     tree = objects.load(desk.repository.repo, desk.base_tree)
     spec = desk.spec
     return Briefing(
@@ -84,7 +90,7 @@ def brief(desk: Desk) -> Briefing:
             _parent(desk, parent, commit) for parent, commit in zip(spec.merges, desk.merge_commits, strict=True)
         ),
         context=gather(tree, config.context.tokens, excludes=config.context.exclude),
-        checks=desk.checker.commands(desk.tree),
+        checks=desk.checker.announced(desk.tree),
         feedback=desk.feedback,
     )
 

@@ -48,6 +48,16 @@ class Checker:
             found += desk.plan.checks if not desk.spec.checks else ()
         return tuple(dict.fromkeys([*found, *desk.spec.checks]))
 
+    def announced(self, tree: Tree) -> tuple[str, ...]:
+        """The same as far as it is known before the work: a `.vdo.yaml` that cannot be read names none."""
+        try:
+            return self.commands(tree)
+        except ConfigError:
+            inherited = [
+                check for commit in self._parents() for check in _trusted(self._desk.repository.tree(commit)).checks
+            ]
+            return tuple(dict.fromkeys([*inherited, *self._desk.spec.checks]))
+
     def _parents(self) -> Iterator[Oid]:
         if self._desk.entry.base is not None:
             yield self._desk.entry.base
@@ -61,7 +71,7 @@ class Checker:
             return CheckReport((CheckResult(f"read {FILE}", False, 0.0, f"{problem}\n{problem.hint}"),))
         if not commands:
             return CheckReport()
-        sandbox = sandbox_of(self._desk.around.config)
+        sandbox = sandbox_of(self._desk.config)
         with checkout.private_folder(self._desk.claim.nonce) as outer:
             folder = outer / "project"
             folder.mkdir()
@@ -72,7 +82,7 @@ class Checker:
     def _run_one(self, sandbox: Sandbox, command: str, folder: Path) -> CheckResult:
         desk = self._desk
         desk.say(f"check: {command}")
-        limits = desk.around.config.limits
+        limits = desk.config.limits
         done = sandbox.run(
             command,
             folder,

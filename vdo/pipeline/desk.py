@@ -10,7 +10,8 @@ from pathlib import Path
 
 from vdo import process, progress
 from vdo.config import Config
-from vdo.errors import Cancelled, Stopped
+from vdo.config.project import FILE
+from vdo.errors import Cancelled, ConfigError, Stopped
 from vdo.job import EMPTY_TREE, Budget, CheckReport, Job, JobId, JobSpec, Oid, Plan, State
 from vdo.pipeline import record
 from vdo.pipeline.briefing import brief
@@ -25,22 +26,12 @@ from vdo.tree import Content, Tree
 from vdo.work import Agent, Briefing
 
 EXITED = "exited"
-"""In the record once a command agent has ended well: its exit is its only checkpoint, it is not started again."""
+"""Not empty in the record once a command agent has ended well: its only checkpoint, it is not started again."""
+_HALF_DONE = "half-done/"
 
 
-class RecordFiles:
-    """The record of a journal entry."""
-
-    def __init__(self, tree: objects.StoredTree) -> None:
-        self._tree = tree
-
-    def get(self, name: str) -> bytes | None:
-        entry = self._tree.entry(name)
-        return None if entry is None else self._tree.read(entry.oid)
-
-    def names(self, folder: str) -> list[str]:
-        prefix = folder + "/"
-        return [path[len(prefix) :] for path in self._tree.paths() if path.startswith(prefix)]
+class TimeOver(Stopped):
+    """The seconds of the job's budget are over."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +39,10 @@ class Surroundings:
     """What all jobs of one process share."""
 
     config: Config
+    """The user's."""
     environ: Mapping[str, str]
+    configure: Callable[[bytes], Config] | None = None
+    """The same with the limits that the `.vdo.yaml` of a tree lowers; raises ConfigError."""
     observe: progress.Observer = progress.ignore
     stop: threading.Event = dataclasses.field(default_factory=threading.Event)
     allow_setup: bool = False
@@ -63,7 +57,7 @@ class Desk:
         self.claim = claim
         self.around = around
         work, record_tree = repository.journals.trees(entry.journal)
-        files = RecordFiles(objects.StoredTree(repository.repo, record_tree))
+        files = record.RecordFiles(objects.StoredTree(repository.repo, record_tree))
         self.files = files
         self.spec: JobSpec = specs.load(_need(files, "spec.json"), _need(files, "description").decode())
         self.job: JobId = entry.id
@@ -72,20 +66,24 @@ class Desk:
         self._start = record.Start(entry.base) if start is None else record.Start.load(start)
         self.base_tree: Oid = self._tree_of(entry.base)
         self.tree: Tree = objects.overlay(repository.repo, self.base_tree, work)
+        self.config = self._configured()
         plan = files.get("plan.json")
         self.plan: Plan | None = None if plan is None else record.load_plan(plan)
         self._stored_plan = self.plan
         self.notes: dict[str, str] = record.load_notes(files.get("notes.json"))
         self.transcript = record.load_transcript(files)
-        self.ledger = Account.load(files.get("calls.json"), self._budget(files), around.config.prices)
+        self.ledger = Account.load(files.get("calls.json"), self._budget(), around.config.prices)
         self._calls = repository.call_log(entry)
+        if self.ledger.settled:
+            self._calls.clear()
         self._stored = len(self.transcript.messages)
         self._pending: dict[str, bytes] = {}
         feedback = files.get("feedback")
         self.feedback = "" if feedback is None else feedback.decode()
         self.agent: Agent | None = None
         self.checker = Checker(self)
-        self.rounds = sum(name.endswith("-1.txt") for name in files.names("checks"))
+        self.rounds = record.Rounds.load(files.get("rounds.json"))
+        self.report = record.load_report(files, self.rounds.checked)
 
     @property
     def briefing(self) -> Briefing:
@@ -104,7 +102,20 @@ class Desk:
         self.entry = dataclasses.replace(self.entry, base=start.base)
         self.base_tree = self._tree_of(start.base)
         self.tree = objects.load(self.repository.repo, self.base_tree)
+        self.config = self._configured()
+        self.ledger.budget = self._budget()
         self.keep("base.json", start.dump())
+
+    def _configured(self) -> Config:
+        """With the limits of the base's tree. One that cannot be read lowers nothing: its checks come back red."""
+        base = self.tree.base
+        entry, configure = base.entry(FILE), self.around.configure
+        if entry is None or configure is None:
+            return self.around.config
+        try:
+            return configure(base.read(entry.oid))
+        except ConfigError:
+            return self.around.config
 
     def _tree_of(self, commit: Oid | None) -> Oid:
         return EMPTY_TREE if commit is None else objects.tree_of(self.repository.repo, commit)
@@ -132,11 +143,11 @@ class Desk:
     def calls(self) -> CallLog:
         return self._calls
 
-    def _budget(self, files: RecordFiles) -> Budget:
+    def _budget(self) -> Budget:
         """`vdo retry --budget` over what the job was created with, over the configuration."""
-        changed = files.get("budget.json")
+        changed = self.files.get("budget.json")
         asked = record.load_budget(changed) if changed is not None else self.spec.budget
-        default = self.around.config.budget
+        default = self.config.budget
         return Budget(
             usd=default.usd if asked.usd is None else asked.usd,
             tokens=default.tokens if asked.tokens is None else asked.tokens,
@@ -145,7 +156,7 @@ class Desk:
 
     def checkpoint(self, note: str) -> None:
         if self.agent is not None and self.agent.kind == "command":
-            self.keep(EXITED, b"")
+            self.keep(EXITED, b"yes\n")
         self.append(self.entry.state, note)
         self._calls.clear()
 
@@ -156,6 +167,7 @@ class Desk:
         *,
         changes: Mapping[str, object] | None = None,
         keep: Sequence[Oid] = (),
+        settles: bool = False,
     ) -> None:
         """Append an entry with the tree, the conversation and the account as they are. Durable when this returns."""
         before = self.entry.state
@@ -163,19 +175,26 @@ class Desk:
             stored = self.store_tree()
             fresh = record.dump_transcript(self.transcript, self._stored)
             if self.ledger.calls or self.transcript.messages:
-                self._pending["calls.json"] = self.ledger.dump()
-            if self.plan is not None and self.plan is not self._stored_plan:
-                self._pending["plan.json"] = record.dump_plan(self.plan)
-                self._stored_plan = self.plan
+                self._pending["calls.json"] = self.ledger.dump(settled=settles)
             if self.notes:
                 self._pending["notes.json"] = record.dump_notes(self.notes)
+            if self.plan is not None and self.plan != self._stored_plan:
+                self._pending["plan.json"] = record.dump_plan(self.plan)
             files = {**self._pending, **fresh}
             job = dataclasses.replace(self.entry, state=state, **self._spent(), **(changes or {}))  # type: ignore[arg-type]
             self.entry = self.repository.journals.append(job, note, work=stored, record=files, keep=keep)
         self._pending.clear()
         self._stored = len(self.transcript.messages)
+        self._stored_plan = self.plan
         if state is not before:
             self.emit(progress.Phase(self.job, state, note.partition("\n")[0]))
+
+    def finish(self, state: State, note: str, changes: Mapping[str, object]) -> None:
+        """Append the entry that ends this run; what it was charged for is in there and is not charged again."""
+        settles = self._calls.is_told
+        self.append(state, note, changes={"claim": None, **changes}, settles=settles)
+        if settles:
+            self._calls.clear()
 
     def _spent(self) -> dict[str, object]:
         if not self.ledger.calls:
@@ -203,7 +222,21 @@ class Desk:
     def say(self, text: str) -> None:
         self.emit(progress.Note(self.job, text))
 
+    def pause(self) -> None:
+        """Journal what a command agent left half done when it was interrupted, and nothing else: the call in flight
+        is told from the call log by the next run."""
+        kept = {name: data for name, data in self._pending.items() if name.startswith(_HALF_DONE)}
+        if kept:
+            self.entry = self.repository.journals.append(self.entry, "Interrupted", record=kept)
+
     def check_stop(self) -> None:
+        self.check_asked()
+        over = self.ledger.time_over()
+        if over is not None:
+            raise TimeOver(over, hint="`vdo retry JOB --budget-seconds SECONDS` goes on from the last checkpoint")
+
+    def check_asked(self) -> None:
+        """Raises Stopped or Cancelled when somebody asked for the end, however much time is left."""
         if self.claim.cancel_asked():
             raise Cancelled(f"job #{self.job} was cancelled")
         if self.around.stop.is_set():
@@ -229,7 +262,7 @@ class Desk:
 
     def keep_folder(self, folder: Path) -> None:
         for name, data in checkout.salvage(folder).items():
-            self._pending[f"half-done/{name}"] = data
+            self._pending[f"{_HALF_DONE}{name}"] = data
 
     def keep(self, name: str, data: bytes) -> None:
         self._pending[name] = data
@@ -256,7 +289,7 @@ class Desk:
         )
 
 
-def _need(files: RecordFiles, name: str) -> bytes:
+def _need(files: record.RecordFiles, name: str) -> bytes:
     data = files.get(name)
     if data is None:
         raise AssertionError(f"a journal without record/{name}")

@@ -8,6 +8,8 @@ import time
 from vdo.errors import JobBusy, JobStateError
 from vdo.job import Budget, Job, State
 from vdo.pipeline import record
+from vdo.pipeline.desk import EXITED
+from vdo.pipeline.record import RecordFiles
 from vdo.pipeline.run import RUNNABLE
 from vdo.store import checkout, claims, trash
 from vdo.store.identity import iso, now
@@ -64,16 +66,31 @@ def retry(repository: Repository, job: Job, feedback: str, budget: Budget | None
         raise JobStateError(f"job #{job.id} is {job.state.value}: there is nothing to go on with")
     claim = claims.take(repository.location.own, job.id)
     try:
-        files: dict[str, bytes] = {}
+        job = repository.job(job.id)
+        state = _last_state(repository, job)
+        done = RecordFiles(repository.journals.record(job.journal)).get("rounds.json")
+        files = {"rounds.json": record.Rounds.load(done).anew().dump()}
         if feedback.strip():
             files["feedback"] = feedback.encode()
+            files[EXITED] = b""
+            state = _before_publishing(job, state)
         if budget is not None:
             files["budget.json"] = record.dump_budget(budget)
-        again = dataclasses.replace(job, state=_last_state(repository, job), claim=None, error=None, finished_at=None)
+        again = dataclasses.replace(job, state=state, claim=None, error=None, finished_at=None)
         note = "To be tried again" + (f"\n\n{feedback.strip()}" if feedback.strip() else "")
         return repository.journals.append(again, note, record=files)
     finally:
         claim.release()
+
+
+def _before_publishing(job: Job, state: State) -> State:
+    """Where the agent hears what the user said."""
+    if state is State.PUBLISHING:
+        raise JobStateError(
+            f"job #{job.id} is done and only has to be published",
+            hint=f"`vdo run {job.id}` does that; `vdo retry {job.id} -m FEEDBACK` goes on from its result then",
+        )
+    return State.BUILDING if state is State.VERIFYING else state
 
 
 def _last_state(repository: Repository, job: Job) -> State:

@@ -22,6 +22,8 @@ class Account:
     calls: list[Call] = field(default_factory=list)
     seconds_before: float = 0.0
     """Wall time that earlier runs of this job took."""
+    settled: bool = False
+    """As it was read: every call that the call log may still hold is among `calls`."""
     _began: float = field(default_factory=time.monotonic)
 
     @property
@@ -58,12 +60,18 @@ class Account:
             return f"{cost} of {limit.usd} USD are spent"
         if limit.tokens is not None and self.usage.total >= limit.tokens:
             return f"{self.usage.total:,} of {limit.tokens:,} tokens are used"
-        if limit.seconds is not None and self.seconds >= limit.seconds:
-            return f"{self.seconds:.0f} of {limit.seconds:.0f} seconds are over"
+        return self.time_over()
+
+    def time_over(self) -> str | None:
+        """The limit that is reached without spending anything."""
+        if self.budget.seconds is not None and self.seconds >= self.budget.seconds:
+            return f"{self.seconds:.0f} of {self.budget.seconds:.0f} seconds are over"
         return None
 
-    def dump(self) -> bytes:
-        value = {"seconds": round(self.seconds, 3), "calls": [_call_json(call) for call in self.calls]}
+    def dump(self, *, settled: bool = False) -> bytes:
+        """The stored form; `settled`: what the call log still has is in it, too."""
+        calls = [_call_json(call) for call in self.calls]
+        value = {"seconds": round(self.seconds, 3), "settled": settled, "calls": calls}
         return json.dumps(value, indent=1).encode() + b"\n"
 
     @classmethod
@@ -83,7 +91,7 @@ class Account:
             )
             for item in value["calls"]
         ]
-        return cls(budget, prices, calls, value["seconds"])
+        return cls(budget, prices, calls, value["seconds"], value["settled"])
 
 
 def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:

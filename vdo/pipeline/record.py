@@ -3,22 +3,25 @@
 spec.json, description   what was asked for (written by the store, once)
 base.json                the commits that the job starts from
 budget.json, feedback    what `vdo retry` changed
+exited                   not empty once a command agent has ended well
 plan.json, notes.json    what the agent intends, and why it touched each file
 conversation/            request.json, index.json and one file per message
 calls.json               what every call to a model cost
 checks.json, checks/     how the checks ended last, and what each round printed
-stage                    where the next run begins
+rounds.json              how often they were run, and for which rounds the agent has had its turn
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
-from vdo.job import Action, Budget, CheckReport, Oid, Plan, Task
+from vdo.job import Action, Budget, CheckReport, CheckResult, Oid, Plan, Task
+from vdo.store.objects import StoredTree
 from vdo.work import Message, Transcript
 
 
@@ -28,6 +31,54 @@ class Files(Protocol):
     def get(self, name: str) -> bytes | None: ...
 
     def names(self, folder: str) -> list[str]: ...
+
+
+class RecordFiles:
+    """The record of a journal entry."""
+
+    def __init__(self, tree: StoredTree) -> None:
+        self._tree = tree
+
+    def get(self, name: str) -> bytes | None:
+        entry = self._tree.entry(name)
+        return None if entry is None else self._tree.read(entry.oid)
+
+    def names(self, folder: str) -> list[str]:
+        prefix = folder + "/"
+        return [path[len(prefix) :] for path in self._tree.paths() if path.startswith(prefix)]
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """The checks of a job so far, over all of its runs."""
+
+    checked: int = 0
+    repaired: int = 0
+    """Up to this round red checks went back to the agent and it has answered."""
+    since: int = 0
+    """Rounds before the last `vdo retry`: they do not count against the limit."""
+    tree: Oid | None = None
+    """What was checked last."""
+    failure: str = ""
+    """A digest of what was red in it."""
+    repeats: bool = False
+    """The same was red in the round before."""
+
+    @property
+    def is_open(self) -> bool:
+        """Red checks that the agent has not answered yet."""
+        return bool(self.failure) and self.repaired < self.checked
+
+    def anew(self) -> Rounds:
+        """As a retry begins: the checks are run again before anything else."""
+        return Rounds(self.checked, self.checked, self.checked, self.tree)
+
+    def dump(self) -> bytes:
+        return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def load(cls, data: bytes | None) -> Rounds:
+        return cls() if data is None else cls(**json.loads(data))
 
 
 @dataclass(frozen=True)
@@ -107,6 +158,26 @@ def check_outputs(report: CheckReport, round_number: int) -> dict[str, bytes]:
         f"checks/{round_number}-{number}.txt": f"$ {result.command}\n{result.output}".encode("utf-8", "replace")
         for number, result in enumerate(report.results, 1)
     }
+
+
+def load_report(files: Files, round_number: int) -> CheckReport:
+    """How the checks of the last round ended, for the agent that has to mend it."""
+    data = files.get("checks.json")
+    results = []
+    for number, item in enumerate(json.loads(data) if data else (), 1):
+        printed = files.get(f"checks/{round_number}-{number}.txt") or b""
+        results.append(
+            CheckResult(
+                command=item["command"],
+                passed=item["passed"],
+                seconds=item["seconds"],
+                output=printed.decode("utf-8", "replace").removeprefix(f"$ {item['command']}\n"),
+                exit_code=item["exit_code"],
+                cached=item["cached"],
+                note=item["note"],
+            )
+        )
+    return CheckReport(tuple(results))
 
 
 def load_transcript(files: Files) -> Transcript:

@@ -8,7 +8,7 @@ from vdo.errors import JobStateError
 from vdo.job import EMPTY_TREE, Job, JobId, Oid
 from vdo.pipeline import record
 from vdo.pipeline.checks import first_checks
-from vdo.pipeline.desk import RecordFiles
+from vdo.pipeline.record import RecordFiles
 from vdo.store import objects, specs
 from vdo.store.repository import Repository
 

@@ -6,7 +6,7 @@ import dataclasses
 
 from vdo.errors import Cancelled, RefConflict, Stopped, VdoError
 from vdo.job import Job, JobId, Outcome, Result, State
-from vdo.pipeline.desk import Desk, Surroundings
+from vdo.pipeline.desk import Desk, Surroundings, TimeOver
 from vdo.pipeline.stages import remaining
 from vdo.store import checkout, claims
 from vdo.store.identity import iso, now
@@ -56,25 +56,33 @@ def _take_over(desk: Desk, entry: Job) -> None:
 def _go(desk: Desk) -> Job:
     try:
         for stage in remaining(desk):
-            desk.check_stop()
+            desk.check_asked()
             result = stage(desk)
             if not result.ok:
                 return _end(desk, result)
         return desk.entry
     except Cancelled:
-        desk.append(State.CANCELLED, "Cancelled", changes={"claim": None, "finished_at": iso(*now())})
-        desk.calls.clear()
+        desk.finish(State.CANCELLED, "Cancelled", {"finished_at": iso(*now())})
         return desk.entry
-    except (Stopped, RefConflict):
+    except TimeOver as over:
+        _fail(desk, str(over), over.hint)
+        return desk.entry
+    except Stopped:
+        desk.pause()
+        raise
+    except RefConflict:
         raise
     except VdoError as problem:
-        _fail(desk, str(problem), problem.hint)
+        if desk.entry.state is State.PUBLISHING:
+            _hold(desk, problem)
+        else:
+            _fail(desk, str(problem), problem.hint)
         raise
 
 
 def _end(desk: Desk, result: Result) -> Job:
     if desk.entry.state is State.PLANNED:
-        desk.append(State.PLANNED, "Waiting for `vdo run`", changes={"claim": None})
+        desk.finish(State.PLANNED, "Waiting for `vdo run`", {})
         return desk.entry
     hint = result.hint
     if result.outcome is Outcome.BLOCKED and not hint:
@@ -85,5 +93,9 @@ def _end(desk: Desk, result: Result) -> Job:
 
 def _fail(desk: Desk, summary: str, hint: str) -> None:
     text = f"{summary} ({hint})" if hint else summary
-    desk.append(State.FAILED, f"Failed: {text}", changes={"claim": None, "error": text, "finished_at": iso(*now())})
-    desk.calls.clear()
+    desk.finish(State.FAILED, f"Failed: {text}", {"error": text, "finished_at": iso(*now())})
+
+
+def _hold(desk: Desk, problem: VdoError) -> None:
+    """The job is done, only its branch is not there yet: the next run publishes it."""
+    desk.finish(State.PUBLISHING, f"Not published yet: {problem}", {"error": f"{problem} ({problem.hint})"})

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from vdo import progress
 from vdo.errors import JobBusy, Stopped, VdoError
 from vdo.job import Job, JobId, JobRef, State
+from vdo.pipeline.briefing import has_result
 from vdo.pipeline.desk import Surroundings
 from vdo.pipeline.run import RUNNABLE, run_job
 from vdo.store.index import Query
@@ -102,7 +103,8 @@ class Schedule:
     def _parents_ready(self, job: Job) -> bool:
         if job.id in self._elsewhere and self.reader.state(job) is not State.INTERRUPTED and job.claim:
             return False
-        return all(parent is not None and parent.commit for parent in parents(self.reader, job))
+        # A parent that is being published names its commit already, and is not done.
+        return all(parent is not None and has_result(parent) for parent in parents(self.reader, job))
 
     def _worth_waiting(self) -> bool:
         """Something that another process does at this moment is wanted here, or is waited for by something wanted."""

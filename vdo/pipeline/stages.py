@@ -6,6 +6,8 @@ there and goes on.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -53,7 +55,7 @@ def _plan_note(desk: Desk) -> str:
 
 def build(desk: Desk) -> Result:
     """Let the agent change the tree until it is done."""
-    if desk.files.get(EXITED) is None:
+    if not desk.files.get(EXITED):
         result = agent_of(desk).build(desk)
         if not result.ok:
             return result
@@ -70,45 +72,66 @@ def build(desk: Desk) -> Result:
 
 def verify(desk: Desk) -> Result:
     """Run the checks; red ones go back to the agent, for a bounded number of rounds."""
-    previous: str | None = None
-    first = desk.rounds
     while True:
-        report = desk.run_checks()
-        desk.rounds += 1
-        _keep_report(desk, report)
-        if report.passed:
-            desk.append(State.VERIFYING, _checks_note(report), changes=_verdict(report))
-            return DONE
-        desk.append(State.VERIFYING, _checks_note(report))
-        failure = _failure(report)
-        if failure == previous:
-            return Result(Outcome.FAILED, f"{_red(report)}, the same as in the round before")
-        if desk.rounds - first > desk.around.config.rounds:
-            return Result(Outcome.FAILED, f"{_red(report)} after {desk.rounds - first - 1} rounds of repair")
-        previous = failure
-        result = _repair(desk, report)
+        if not desk.rounds.is_open and not _in_repair(desk):
+            _check(desk)
+            if desk.report.passed:
+                return DONE
+        end = _end_of_rounds(desk)
+        if end is not None:
+            return end
+        result = _repair(desk)
         if not result.ok:
             return result
 
 
-def _repair(desk: Desk, report: CheckReport) -> Result:
-    if not desk.has_agent:
-        return Result(Outcome.FAILED, _red(report))
-    desk.say(f"{_red(report)}: back to the agent")
-    before = desk.store_tree()
-    result = agent_of(desk).repair(desk, report)
-    if result.ok:
-        desk.append(State.VERIFYING, f"Repaired, round {desk.rounds}\n\n{_changes_note(desk)}")
-        desk.calls.clear()
-        if desk.store_tree() == before:
-            return Result(Outcome.FAILED, f"{_red(report)}, and the agent changed nothing")
-    return result
-
-
-def _keep_report(desk: Desk, report: CheckReport) -> None:
+def _check(desk: Desk) -> None:
+    """One round of checks, journalled; what it came to is the desk's report."""
+    report = desk.run_checks()
+    before, failure = desk.rounds, _failure(report)
+    desk.report = report
+    desk.rounds = replace(
+        before,
+        checked=before.checked + 1,
+        tree=desk.store_tree(),
+        failure=failure,
+        repeats=bool(failure) and failure == before.failure,
+    )
+    desk.keep("rounds.json", desk.rounds.dump())
     desk.keep("checks.json", record.dump_checks(report))
-    for name, data in record.check_outputs(report, desk.rounds).items():
+    for name, data in record.check_outputs(report, desk.rounds.checked).items():
         desk.keep(name, data)
+    desk.append(State.VERIFYING, _checks_note(report), changes=_verdict(report) if report.passed else None)
+
+
+def _in_repair(desk: Desk) -> bool:
+    """An earlier run was stopped while the model was mending: its answer comes before the next round."""
+    said = desk.transcript
+    return len(said.messages) > said.start and said.phases[-1] == "repair" and said.messages[-1].role == "user"
+
+
+def _end_of_rounds(desk: Desk) -> Result | None:
+    rounds, red = desk.rounds, _red(desk.report)
+    if not desk.has_agent:
+        return Result(Outcome.FAILED, red)
+    if rounds.repeats:
+        return Result(Outcome.FAILED, f"{red}, the same as in the round before")
+    if rounds.checked - rounds.since > desk.config.rounds:
+        return Result(Outcome.FAILED, f"{red} after {desk.config.rounds} rounds of repair")
+    return None
+
+
+def _repair(desk: Desk) -> Result:
+    desk.say(f"{_red(desk.report)}: back to the agent")
+    result = agent_of(desk).repair(desk, desk.report)
+    if result.ok:
+        desk.rounds = replace(desk.rounds, repaired=desk.rounds.checked)
+        desk.keep("rounds.json", desk.rounds.dump())
+        desk.append(State.VERIFYING, f"Repaired, round {desk.rounds.checked}\n\n{_changes_note(desk)}")
+        desk.calls.clear()
+        if desk.store_tree() == desk.rounds.tree:
+            return Result(Outcome.FAILED, f"{_red(desk.report)}, and the agent changed nothing")
+    return result
 
 
 def _verdict(report: CheckReport) -> dict[str, object]:
@@ -126,9 +149,18 @@ def _checks_note(report: CheckReport) -> str:
     return f"Checks {'passed' if report.passed else 'failed'}\n\n" + "\n".join(lines)
 
 
+# What differs from run to run of the same code: times, addresses, the number of a process.
+_FLEETING = re.compile(
+    r"\b\d+(?:\.\d+)?\s?(?:s|ms|us|sec|seconds?)\b|0x[0-9a-f]+|\d\d:\d\d:\d\d(?:\.\d+)?", re.IGNORECASE
+)
+
+
 def _failure(report: CheckReport) -> str:
-    """What makes two failures the same: commands, exit codes and output, times aside."""
-    return "\0".join(f"{one.command}\0{one.exit_code}\0{one.output}" for one in report.results if not one.passed)
+    """What makes two failures the same, as a digest; empty when nothing is red."""
+    red = [
+        f"{one.command}\0{one.exit_code}\0{_FLEETING.sub('', one.output)}" for one in report.results if not one.passed
+    ]
+    return hashlib.sha256("\0".join(red).encode("utf-8", "replace")).hexdigest() if red else ""
 
 
 def _red(report: CheckReport) -> str:
@@ -154,13 +186,13 @@ def commit(desk: Desk) -> Result:
         with desk.repository.writing():
             tree, parents = desk.store_tree(), desk.start_commits
             oid = desk.repository.build_commit(desk.entry, desk.spec.description, tree, parents)
-        note = f"Publishing {oid[:12]}\n\n{_changes_note(desk)}\n{counts.inherited} files [INHERITED]"
+        inherited = f"{counts.inherited} file{'' if counts.inherited == 1 else 's'} [INHERITED]"
+        note = f"Publishing {oid[:12]}\n\n{_changes_note(desk)}\n{inherited}"
         desk.append(State.PUBLISHING, note, changes={"commit": oid, "files": counts}, keep=[oid])
     with desk.repository.writing():
         desk.repository.publish_branch(desk.entry)
         _keep_provenance(desk)
-    desk.append(State.COMPLETED, "Completed", changes={"claim": None, "finished_at": iso(*now())})
-    desk.calls.clear()
+    desk.finish(State.COMPLETED, "Completed", {"finished_at": iso(*now())})
     return DONE
 
 

@@ -154,6 +154,12 @@ class Service:
                 f"job #{job.id} {job.state.value} and has no result to build on",
                 hint=f"`vdo retry {job.id}` goes on with it",
             )
+        if job.commit is not None:
+            from vdo.pipeline.briefing import check_branch  # the pipeline: not on the read path
+
+            tip = self.reader.tip(job)
+            assert tip is not None
+            check_branch(self.reader, job, tip)
         return parent
 
     def run(
@@ -181,12 +187,19 @@ class Service:
                 raise JobStateError(f"job #{job.id} is {job.state.value}", hint=_how_to_go_on(job))
         wanted = with_unfinished_parents(self.reader, jobs) if names else pending(self.reader)
         _ = self.repository.identity  # without one nothing can be committed: say so before any work begins
-        around = Surroundings(self.config, self.environ, observe, stop or threading.Event(), allow_setup)
+        around = Surroundings(
+            self.config, self.environ, self._configured, observe, stop or threading.Event(), allow_setup
+        )
         ended = Schedule(self.reader, self.open_repository, around, wanted).run(workers)
         problems = [one.problem for one in ended if one.problem is not None]
         if problems and len(ended) == 1:
             raise problems[0]
         return [one.job for one in ended]
+
+    def _configured(self, tree_config: bytes) -> Config:
+        from vdo.config import load  # yaml: not on the read path
+
+        return load(self.environ, self.flags, tree_config)
 
     def cancel(self, name: str) -> Job:
         """Stop a job, wherever it runs; it is cancelled, with all its processes ended, when this returns."""

@@ -57,6 +57,11 @@ class CallLog:
                 found.append(Attempt(lines[0], tuple(lines[1:-1] if ended else lines[1:])))
         return found
 
+    @property
+    def is_told(self) -> bool:
+        """Nothing is left of an earlier process that was not handed out."""
+        return not self._folder.is_dir() or all(path in self._seen for path in self._folder.iterdir())
+
     def clear(self) -> None:
         """Forget everything: it is in the journal now."""
         self._close()
