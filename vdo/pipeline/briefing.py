@@ -64,7 +64,6 @@ def check_branch(reader: Reader, job: Job, tip: Oid) -> None:
             hint=f"extend the one that you mean by its commit: --extends {tip[:12]} (as the branch is now) "
             f"or --extends {job.commit[:12]} (as the job left it)",
         )
-    return tip
 
 
 def _ahead(desk: Desk, parent: Parent) -> str:
