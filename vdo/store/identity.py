@@ -46,7 +46,9 @@ def _ask(git: Git, variable: str, environ: Mapping[str, str]) -> Person:
     done = git.try_run("-c", "user.useConfigOnly=true", "var", variable, environ=environ)
     match = _IDENT.match(done.stdout.decode("utf-8", "replace"))
     if done.returncode or match is None or not match.group(1):
-        raise IdentityMissing("git does not know who you are, and a commit needs an author")
+        lines = done.stderr.decode("utf-8", "replace").splitlines()
+        reason = next((line.removeprefix("fatal: ") for line in lines if line.startswith("fatal: ")), "no name is set")
+        raise IdentityMissing(f"git does not say who you are, and a commit needs an author: {reason}")
     return Person(match.group(1), match.group(2))
 
 

@@ -56,15 +56,21 @@ _STEERING = frozenset(
 
 def _walk_up(start: Path) -> Location | None:
     """The plain cases without a process (it would be half of the time of `vdo list`); None: let git decide."""
-    folder = Path(os.path.abspath(start))
-    for candidate in (folder, *folder.parents):
-        inner = candidate / ".git"
-        if inner.is_dir() and _is_git_dir(inner):
-            return _plain(inner, bare=False, also=candidate)
-        if inner.exists() or (candidate / "gitdir").exists():
-            return None
-        if _is_git_dir(candidate):
-            return _plain(candidate, bare=True, also=candidate) if candidate.name != ".git" else None
+    try:
+        folder = Path(os.path.abspath(start))
+        device = folder.stat().st_dev
+        for candidate in (folder, *folder.parents):
+            if candidate.stat().st_dev != device:  # git goes no further without GIT_DISCOVERY_ACROSS_FILESYSTEM
+                return None
+            inner = candidate / ".git"
+            if inner.is_dir() and _is_git_dir(inner):
+                return _plain(inner, bare=False, also=candidate)
+            if inner.exists() or (candidate / "gitdir").exists():
+                return None
+            if _is_git_dir(candidate):
+                return _plain(candidate, bare=True, also=candidate) if candidate.name != ".git" else None
+    except OSError:
+        return None
     return None
 
 
@@ -86,20 +92,15 @@ def _plain(git_dir: Path, *, bare: bool, also: Path) -> Location | None:
 
 
 def _ask_git(named: str | None, environ: Mapping[str, str]) -> Location:
-    import subprocess  # 4 ms: the plain cases need no process
-
-    command = ["git", "rev-parse", "--path-format=absolute", "--git-common-dir", "--is-bare-repository"]
-    command.append("--show-object-format")
     env = clean_environ(environ) if named else dict(environ)
     try:
-        done = subprocess.run(
-            command, cwd=named or ".", env={**env, "LC_ALL": "C"}, capture_output=True, text=True, check=False
-        )
+        where = os.path.abspath(named or ".")
     except FileNotFoundError:
-        raise RepositoryError("git is not installed", hint="install git 2.31 or later") from None
-    if done.returncode:
-        raise _refused(done.stderr, named or os.getcwd())
-    common, bare, object_format = done.stdout.splitlines()
+        raise RepositoryNotFound("the current folder is not there any more") from None
+    found = _rev_parse(where, env, "--git-common-dir", "--git-dir", "--is-bare-repository", "--show-object-format")
+    if len(found) != 4:
+        raise RepositoryError(f"the path of the repository at {where} contains a line end")
+    common, git_dir, bare, object_format = found
     if object_format != "sha1":
         raise RepositoryError(
             f"{common} stores {object_format} objects; vdo works with SHA-1 objects only",
@@ -107,7 +108,24 @@ def _ask_git(named: str | None, environ: Mapping[str, str]) -> Location:
         )
     if (Path(common) / "reftable").exists():
         raise _reftable(common)
+    if git_dir != common:  # a linked work tree: the repository itself may be bare all the same
+        (bare,) = _rev_parse(common, clean_environ(environ), "--is-bare-repository")
     return Location(Path(common).resolve(), bare == "true")
+
+
+def _rev_parse(where: str, env: Mapping[str, str], *questions: str) -> list[str]:
+    import subprocess  # 4 ms: the plain cases need no process
+
+    command = ["git", "rev-parse", "--path-format=absolute", *questions]
+    try:
+        done = subprocess.run(command, cwd=where, env={**env, "LC_ALL": "C"}, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise RepositoryError("git is not installed", hint="install git 2.31 or later") from None
+    except OSError as problem:
+        raise RepositoryError(f"{where} cannot be entered: {problem.strerror}") from None
+    if done.returncode:
+        raise _refused(os.fsdecode(done.stderr), where)
+    return os.fsdecode(done.stdout).removesuffix("\n").split("\n")
 
 
 def _refused(message: str, where: str) -> RepositoryError:
@@ -116,7 +134,8 @@ def _refused(message: str, where: str) -> RepositoryError:
     if "not a git repository" in first:
         return RepositoryNotFound(f"{where} is not inside a git repository")
     if "dubious ownership" in first:
-        return RepositoryError(first, hint=f"if you trust it: git config --global --add safe.directory {where}")
+        advice = next((line.strip() for line in text if "safe.directory" in line), "see safe.directory in git's manual")
+        return RepositoryError(f"git refuses the repository: {first}", hint=f"if you trust its owner: {advice}")
     if "refstorage" in message:
         return _reftable(where)
     return RepositoryError(f"git cannot use the repository at {where}: {first}")
