@@ -120,11 +120,7 @@ class Journals:
 
     def entry(self, oid: Oid) -> tuple[JournalEntry, Oid | None]:
         """One entry and the one before it."""
-        try:
-            commit = self._repo[oid]
-        except KeyError:
-            raise objects.missing(oid) from None
-        assert isinstance(commit, pygit2.Commit)
+        commit = objects.read_commit(self._repo, oid)
         message = commit.raw_message.decode("utf-8", "replace")
         job = messages.read_job(message, oid)
         work, record = self.trees(oid)
@@ -148,7 +144,7 @@ class Journals:
 
     def _tree(self, work: Oid, record: Oid) -> Oid:
         if work == EMPTY_TREE:
-            objects.ensure_empty_tree(self._repo)
+            objects.ensure_empty_tree(self._repo)  # for `git fsck` it would be missing
         return objects.write_folder(self._repo, {"work": work, "record": record})
 
     def _record_tree(self, before: Oid, record: Record) -> Oid:

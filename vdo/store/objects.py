@@ -67,19 +67,35 @@ def folder(repo: pygit2.Repository, oid: Oid) -> dict[str, tuple[int, Oid]]:
     """A folder's entries, from the raw object: pygit2's own iteration is an order of magnitude slower."""
     if oid == EMPTY_TREE:
         return {}
+    data = _read(repo, oid, pygit2.enums.ObjectType.TREE)
+    found: dict[str, tuple[int, Oid]] = {}
+    at = count = 0
     try:
-        _, data = repo.read(oid)
+        while at < len(data):
+            space = data.index(b" ", at)
+            end = data.index(b"\0", space)
+            name = data[space + 1 : end].decode("utf-8", "surrogateescape")
+            found[name] = (int(data[at:space], 8), Oid(data[end + 1 : end + 21].hex()))
+            at = end + 21
+            count += 1
+    except ValueError:
+        raise _damaged(oid, "it is no tree") from None
+    # Nothing keeps `git mktree` from writing these; a name with a slash would lead out of its folder.
+    if at != len(data) or len(found) != count or any(not name or "/" in name for name in found):
+        raise _damaged(oid, "a name in this tree is there twice, empty, or has a slash")
+    return found
+
+
+def _read(repo: pygit2.Repository, oid: Oid, kind: pygit2.enums.ObjectType) -> bytes:
+    try:
+        found, data = repo.read(oid)
     except KeyError:
         raise missing(oid) from None
-    found = {}
-    at = 0
-    while at < len(data):
-        space = data.index(b" ", at)
-        end = data.index(b"\0", space)
-        name = data[space + 1 : end].decode("utf-8", "surrogateescape")
-        found[name] = (int(data[at:space], 8), Oid(data[end + 1 : end + 21].hex()))
-        at = end + 21
-    return found
+    except pygit2.GitError as problem:
+        raise _damaged(oid, str(problem)) from None
+    if found != kind:
+        raise _damaged(oid, f"it is no {kind.name.lower()}")
+    return bytes(data)
 
 
 def _mode(mode: int) -> Mode:
@@ -98,10 +114,7 @@ def entries(repo: pygit2.Repository, tree: Oid, prefix: str = "") -> Iterator[tu
 
 
 def blob(repo: pygit2.Repository, oid: Oid) -> bytes:
-    try:
-        return bytes(repo.read(oid)[1])
-    except KeyError:
-        raise missing(oid) from None
+    return _read(repo, oid, pygit2.enums.ObjectType.BLOB)
 
 
 def missing(oid: Oid) -> RepositoryError:
@@ -110,24 +123,31 @@ def missing(oid: Oid) -> RepositoryError:
     )
 
 
-def parents_of(repo: pygit2.Repository, commit: Oid) -> list[Oid]:
-    """The parents of a commit, in order."""
+def _damaged(oid: Oid, reason: str) -> RepositoryError:
+    return RepositoryError(f"object {oid} cannot be used: {reason}", hint="`git fsck` shows the damage")
+
+
+def read_commit(repo: pygit2.Repository, commit: Oid) -> pygit2.Commit:
+    """The commit; raises RepositoryError when it is missing, damaged or something else."""
     try:
         found = repo[commit]
     except KeyError:
         raise missing(commit) from None
-    assert isinstance(found, pygit2.Commit)
-    return [Oid(str(parent)) for parent in found.parent_ids]
+    except (pygit2.GitError, ValueError) as problem:
+        raise _damaged(commit, str(problem)) from None
+    if not isinstance(found, pygit2.Commit):
+        raise _damaged(commit, "it is no commit")
+    return found
+
+
+def parents_of(repo: pygit2.Repository, commit: Oid) -> list[Oid]:
+    """The parents of a commit, in order."""
+    return [Oid(str(parent)) for parent in read_commit(repo, commit).parent_ids]
 
 
 def tree_of(repo: pygit2.Repository, commit: Oid) -> Oid:
     """The tree of a commit."""
-    try:
-        found = repo[commit]
-    except KeyError:
-        raise missing(commit) from None
-    assert isinstance(found, pygit2.Commit)
-    return Oid(str(found.tree_id))
+    return Oid(str(read_commit(repo, commit).tree_id))
 
 
 def load(repo: pygit2.Repository, tree: Oid) -> Tree:
@@ -212,7 +232,7 @@ def _apply(
     names = folder(repo, base) if base is not None else {}
     for name, change in here.items():
         if change is None:
-            if name not in below and names.get(name, (0,))[0] != _TREE_MODE:
+            if names.get(name, (0,))[0] != _TREE_MODE:
                 names.pop(name, None)
         else:
             oid = change.oid if isinstance(change, Entry) else write.blob(change.data)
@@ -249,6 +269,8 @@ def commit(
     repo: pygit2.Repository, identity: Identity, message: str, tree: Oid, parents: Sequence[Oid], when: tuple[int, int]
 ) -> Oid:
     """Write a commit (unsigned); durable when this returns."""
+    if tree == EMPTY_TREE:
+        ensure_empty_tree(repo)
     author = _signature(identity.author, when)
     committer = _signature(identity.committer, when)
     return Oid(str(repo.create_commit(None, author, committer, message, tree, list(parents))))
