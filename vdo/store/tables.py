@@ -9,7 +9,7 @@ from pathlib import Path
 
 Statement = tuple[str, tuple[object, ...]]
 
-_VERSION = "1"
+_VERSION = "2"
 _BUSY_SECONDS = 10.0
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
