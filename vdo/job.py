@@ -120,6 +120,11 @@ class JobSpec:
     budget: Budget = Budget()
     plan_only: bool = False
     on_conflict: str = "agent"
+    """Who fills what git and the syntax rung leave open: agent, manual, ours, theirs; or fail."""
+    merge_only: bool = False
+    """Bring the parents together and nothing else (`vdo merge`)."""
+    unrelated: bool = False
+    """The parents may have no common ancestor."""
     rollback_to: JobRef | None = None
     project: Uid | None = None
     """Joins this project (else the parent's, else a new one)."""

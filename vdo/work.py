@@ -66,6 +66,8 @@ class Briefing:
     context: Context = Context()
     checks: tuple[str, ...] = ()
     """The commands that will judge the result; empty in a project that has none yet."""
+    conflicts: tuple[str, ...] = ()
+    """Files with conflict markers of a merge: to be resolved, nothing else of them changed."""
     feedback: str = ""
     """What the user said on `vdo retry -m`."""
 

@@ -56,6 +56,15 @@ def _ways(environ: Mapping[str, str]) -> str:
     return f"set ANTHROPIC_API_KEY for claude, or name {other}; `agent:` in the configuration makes it the default"
 
 
+def can_work(name: str | None, config: Config, environ: Mapping[str, str]) -> bool:
+    """There is such an agent, or a default one."""
+    try:
+        settings_of(name, config, environ)
+    except AgentUnavailable:
+        return False
+    return True
+
+
 def agent_of(desk: Desk) -> Agent:
     """The job's agent, made once per run; what it is goes into the next journal entry."""
     if desk.agent is None:

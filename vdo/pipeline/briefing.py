@@ -27,6 +27,8 @@ def pin(desk: Desk) -> str:
     desk.start(Start(base, merges))
     if spec.extends is None:
         return "Starting a new project"
+    if spec.merges:
+        return f"Merging {', '.join(called(parent) for parent in spec.merges)} into {called(spec.extends)}"
     files = len(desk.tree.paths())
     return f"Extending {called(spec.extends)} ({files} file{'' if files == 1 else 's'}){_ahead(desk, spec.extends)}"
 
@@ -78,8 +80,8 @@ def _ahead(desk: Desk, parent: Parent) -> str:
 def brief(desk: Desk) -> Briefing:
     """Everything that a prompt is rendered from."""
     config = desk.config
-    tree = objects.load(desk.repository.repo, desk.base_tree)
     spec = desk.spec
+    tree = desk.tree if spec.merges else objects.load(desk.repository.repo, desk.base_tree)
     return Briefing(
         job=desk.job,
         title=spec.title,

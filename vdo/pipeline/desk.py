@@ -7,6 +7,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vdo import process, progress
 from vdo.config import Config
@@ -14,16 +15,20 @@ from vdo.config.project import FILE
 from vdo.errors import Cancelled, ConfigError, Stopped
 from vdo.job import EMPTY_TREE, Budget, CheckReport, Job, JobId, JobSpec, Oid, Plan, State
 from vdo.pipeline import record
+from vdo.pipeline.agents import can_work
 from vdo.pipeline.briefing import brief
 from vdo.pipeline.checks import Checker
 from vdo.pipeline.ledger import Account
 from vdo.process import Completed
-from vdo.store import checkout, objects, specs
+from vdo.store import checkout, objects, specs, throwaway
 from vdo.store.calllog import CallLog
 from vdo.store.claims import Claim
 from vdo.store.repository import Repository
 from vdo.tree import Content, Tree
 from vdo.work import Agent, Briefing
+
+if TYPE_CHECKING:
+    from vdo.pipeline.merging import Merger, Progress
 
 EXITED = "exited"
 """Not empty in the record once a command agent has ended well: its only checkpoint, it is not started again."""
@@ -46,6 +51,8 @@ class Surroundings:
     observe: progress.Observer = progress.ignore
     stop: threading.Event = dataclasses.field(default_factory=threading.Event)
     allow_setup: bool = False
+    merger: Merger | None = None
+    """Merges trees; given by the service, as the package `merge` is no part of the pipeline."""
 
 
 class Desk:
@@ -81,6 +88,8 @@ class Desk:
         feedback = files.get("feedback")
         self.feedback = "" if feedback is None else feedback.decode()
         self.agent: Agent | None = None
+        self.merge_progress: Progress | None = None
+        self._exited = bool(files.get(EXITED))
         self.checker = Checker(self)
         self.rounds = record.Rounds.load(files.get("rounds.json"))
         self.report = record.load_report(files, self.rounds.checked)
@@ -117,6 +126,17 @@ class Desk:
         except ConfigError:
             return self.around.config
 
+    def take_exit(self) -> bool:
+        """A command agent ended well in an earlier run, and nothing was made of that yet: asked once."""
+        exited = self._exited
+        self._exited = False
+        return exited
+
+    def end_conversation(self) -> None:
+        """What an agent does next begins anew; what was said stays on record."""
+        self.transcript.start = len(self.transcript.messages)
+        self.keep(EXITED, b"")
+
     def _tree_of(self, commit: Oid | None) -> Oid:
         return EMPTY_TREE if commit is None else objects.tree_of(self.repository.repo, commit)
 
@@ -133,7 +153,9 @@ class Desk:
     @property
     def has_agent(self) -> bool:
         """There is somebody to give red checks to."""
-        return self.spec.rollback_to is None
+        if self.spec.rollback_to is not None:
+            return False
+        return not self.spec.merge_only or can_work(self.spec.agent, self.config, self.around.environ)
 
     def set_agent(self, name: str, model: str | None) -> None:
         """Who does the work, for the next entry."""
@@ -252,7 +274,7 @@ class Desk:
             self._checkout = checkout.write(self.tree, folder)
             title = f"{self.entry.title} (as it is before this job's next step)"
             git, environ = self.repository.git, self.around.environ
-            checkout.add_throwaway_git(git, self.store_tree(), folder, title, environ)
+            throwaway.of_tree(git, self.store_tree(), folder, title, environ)
             yield folder
 
     def adopt(self, folder: Path, *, include_ignored: bool = False) -> None:

@@ -81,6 +81,8 @@ def _go(desk: Desk) -> Job:
 
 
 def _end(desk: Desk, result: Result) -> Job:
+    if desk.entry.state is State.CONFLICTED:
+        return desk.entry
     if desk.entry.state is State.PLANNED:
         desk.finish(State.PLANNED, "Waiting for `vdo run`", {})
         return desk.entry

@@ -18,7 +18,8 @@ from vdo.pipeline import record
 from vdo.pipeline.agents import agent_of
 from vdo.pipeline.briefing import pin
 from vdo.pipeline.checks import first_checks
-from vdo.pipeline.desk import EXITED, Desk
+from vdo.pipeline.desk import Desk
+from vdo.pipeline.merging import merge, merge_only
 from vdo.store import objects
 from vdo.store.identity import iso, now
 
@@ -34,6 +35,10 @@ def gather_context(desk: Desk) -> Result:
 
 def plan(desk: Desk) -> Result:
     """Let the agent plan, where it does; a job that was created for its plan only stops here."""
+    if desk.spec.merges:
+        merged = merge(desk)
+        if not merged.ok:
+            return merged
     if desk.plan is None:
         result = agent_of(desk).plan(desk)
         if not result.ok:
@@ -55,7 +60,7 @@ def _plan_note(desk: Desk) -> str:
 
 def build(desk: Desk) -> Result:
     """Let the agent change the tree until it is done."""
-    if not desk.files.get(EXITED):
+    if not desk.take_exit():
         result = agent_of(desk).build(desk)
         if not result.ok:
             return result
@@ -241,12 +246,19 @@ ROLLBACK: Stages = {
     State.VERIFYING: verify,
     State.PUBLISHING: commit,
 }
+MERGE: Stages = {
+    State.QUEUED: gather_context,
+    State.PLANNING: merge_only,
+    State.BUILDING: merge_only,
+    State.VERIFYING: verify,
+    State.PUBLISHING: commit,
+}
 _SAME = {State.WAITING: State.QUEUED, State.PLANNED: State.PLANNING}
 
 
 def remaining(desk: Desk) -> list[Stage]:
     """The stages that the job has still to go through, by the state that it is in."""
-    stages = ROLLBACK if desk.spec.rollback_to is not None else BUILD
+    stages = MERGE if desk.spec.merge_only else ROLLBACK if desk.spec.rollback_to is not None else BUILD
     states = list(stages)
     here = _SAME.get(desk.entry.state, desk.entry.state)
     return list(stages.values())[states.index(here) :]

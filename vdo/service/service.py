@@ -24,6 +24,7 @@ from vdo.store.reader import Reader
 
 if TYPE_CHECKING:
     from vdo.config import Config
+    from vdo.pipeline.merging import OpenFile, Progress
     from vdo.publish.deploy import DeployFile, Deployment
     from vdo.publish.land import Landing
     from vdo.service.doctor import Finding
@@ -178,6 +179,7 @@ class Service:
         from vdo.pipeline.desk import Surroundings  # the pipeline: not on the read path
         from vdo.pipeline.run import RUNNABLE
         from vdo.pipeline.scheduler import Schedule, pending, with_unfinished_parents
+        from vdo.service.merger import Ladder
 
         if workers < 1:
             raise UsageError("at least one job must be run at a time", hint="-j takes a number from 1")
@@ -188,7 +190,7 @@ class Service:
         wanted = with_unfinished_parents(self.reader, jobs) if names else pending(self.reader)
         _ = self.repository.identity  # without one nothing can be committed: say so before any work begins
         around = Surroundings(
-            self.config, self.environ, self._configured, observe, stop or threading.Event(), allow_setup
+            self.config, self.environ, self._configured, observe, stop or threading.Event(), allow_setup, Ladder()
         )
         ended = Schedule(self.reader, self.open_repository, around, wanted).run(workers)
         problems = [one.problem for one in ended if one.problem is not None]
@@ -253,6 +255,88 @@ class Service:
             rollback_to=target.ref,
         )
         return self._record(spec)
+
+    def merge(
+        self,
+        names: Sequence[str],
+        *,
+        title: str | None = None,
+        on_conflict: str | None = None,
+        agent: str | None = None,
+        model: str | None = None,
+        unrelated: bool = False,
+    ) -> Job:
+        """Record a job that brings several jobs or revisions together; the first one is its first parent.
+
+        `on_conflict` is one of agent, manual, fail, ours, theirs; None: the agent if there is one, else by hand.
+        Raises UsageError when there is nothing to merge, UnrelatedHistories unless `unrelated` allows it.
+        """
+        from vdo.texts import clean_title
+
+        if len(names) < 2:
+            raise UsageError("a merge needs at least two jobs or revisions", hint="vdo merge 51 52")
+        if agent is not None:
+            self.check_agent(agent)
+        parents = [self._parent(name) for name in names]
+        self._check_merge(parents, unrelated)
+        joined = ", ".join(map(str, parents[:-1])) + f" and {parents[-1]}"
+        return self._record(
+            JobSpec(
+                title=clean_title(title or f"Merge {joined}"[:200]),
+                extends=parents[0],
+                merges=tuple(parents[1:]),
+                agent=agent,
+                model=model,
+                on_conflict=on_conflict or "agent",
+                merge_only=True,
+                unrelated=unrelated,
+            )
+        )
+
+    def _check_merge(self, parents: Sequence[Parent], unrelated: bool) -> None:
+        """Look at what is known already: a parent that waits is looked at when the merge runs."""
+        from vdo.merge.threeway import UnrelatedHistories
+
+        tips = []
+        for parent in parents:
+            job = self.reader.by_ref(parent) if isinstance(parent, JobRef) else None
+            tip = parent.commit if isinstance(parent, Revision) else self.reader.tip(job) if job is not None else None
+            tips.append(tip)
+        for at, (parent, tip) in enumerate(zip(parents, tips, strict=True)):
+            for other, known in zip(parents[at + 1 :], tips[at + 1 :], strict=True):
+                if tip is None or known is None:
+                    continue
+                for inner, outer, names in ((tip, known, (parent, other)), (known, tip, (other, parent))):
+                    if self.reader.contains(inner, outer):
+                        raise UsageError(f"{names[0]} is part of {names[1]} already: there is nothing to merge")
+                if not unrelated and self.reader.git.try_run("merge-base", tip, known).returncode:
+                    raise UnrelatedHistories(f"{parent} and {other} have no common ancestor")
+
+    def conflicts(self, name: str) -> Progress:
+        """What is open in a conflicted merge; raises JobStateError for other jobs."""
+        from vdo.pipeline.resolving import open_files
+
+        return open_files(self.repository, self.reader.find(name))
+
+    def check_out_conflict(self, name: str, folder: Path) -> tuple[OpenFile, ...]:
+        """Write a conflicted merge into a new folder, for any editor or git client."""
+        from vdo.pipeline.resolving import check_out
+
+        return check_out(self.repository, self.reader.find(name), folder)
+
+    def continue_conflict(self, name: str, folder: Path) -> Job:
+        """Take a resolved folder back; `run` goes on with the job then."""
+        from vdo.pipeline.resolving import take_in
+        from vdo.service.merger import Ladder
+
+        return take_in(self.repository, self.reader.find(name), folder, Ladder())
+
+    def resolve_files(self, name: str, texts: Mapping[str, bytes | None]) -> Job:
+        """Take a person's decision for every open file (None deletes it); `run` goes on with the job then."""
+        from vdo.pipeline.resolving import take_files
+        from vdo.service.merger import Ladder
+
+        return take_files(self.repository, self.reader.find(name), texts, Ladder())
 
     def replay(self, name: str) -> Replay:
         """Feed the recorded answers to the base in memory and compare trees; nothing is written, called or paid."""

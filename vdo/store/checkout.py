@@ -18,9 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vdo import paths
-from vdo.environ import clean_environ
 from vdo.errors import BadPath, RepositoryError
-from vdo.job import Oid
 from vdo.store.git import Git
 from vdo.tree import Content, Mode, Tree
 
@@ -224,24 +222,11 @@ def salvage(folder: Path, limit: int = 16 * 1024 * 1024) -> dict[str, bytes]:
     return found
 
 
-def add_throwaway_git(git: Git, tree: Oid, folder: Path, title: str, environ: Mapping[str, str]) -> None:
-    """Give the folder a `.git` with one commit of `tree`, so that coding agents can use git there."""
-    env = {**clean_environ(environ), "LC_ALL": "C"}
-
-    def run(*args: str, input: bytes = b"") -> str:
-        done = subprocess.run(["git", *args], cwd=folder, env=env, input=input, capture_output=True, check=False)
-        if done.returncode:
-            raise RepositoryError(f"git {args[0]} failed: {done.stderr.decode('utf-8', 'replace').strip()}")
-        return done.stdout.decode().strip()
-
-    run("init", "--quiet", "--template=", "--initial-branch=main", "--object-format=sha1")
-    pack = folder / ".git" / "objects" / "pack"
-    pack.mkdir(parents=True, exist_ok=True)
-    git.run("pack-objects", "--quiet", "--revs", str(pack / "pack"), input=f"{tree}\n".encode())
-    who = ("-c", "user.name=vdo", "-c", "user.email=vdo@localhost", "-c", "commit.gpgSign=false")
-    commit = run(*who, "commit-tree", tree, "-m", title)
-    run("update-ref", "refs/heads/main", commit)
-    run("read-tree", "HEAD")
+def read_folder(git: Git, tree: Tree, folder: Path) -> dict[str, Content | None]:
+    """How the files in `folder`, wherever they come from, differ from the tree; what git ignores stays out."""
+    unknown = (0, 0, 0)
+    stamps = {path: unknown for path in tree.paths() if tree.mode(path) is not Mode.SUBMODULE}
+    return Checkout(folder, tree, stamps).read_back(git)
 
 
 def adopt(tree: Tree, changes: Mapping[str, Content | None]) -> None:

@@ -26,6 +26,8 @@ def dump(spec: JobSpec) -> bytes:
         },
         "plan_only": spec.plan_only,
         "on_conflict": spec.on_conflict,
+        "merge_only": spec.merge_only,
+        "unrelated": spec.unrelated,
         "rollback_to": _parent_json(spec.rollback_to),
         "project": spec.project,
     }
@@ -60,6 +62,8 @@ def load(data: bytes, description: str) -> JobSpec:
         ),
         plan_only=value["plan_only"],
         on_conflict=value["on_conflict"],
+        merge_only=value["merge_only"],
+        unrelated=value["unrelated"],
         rollback_to=rollback_to if isinstance(rollback_to, JobRef) else None,
         project=value["project"],
     )

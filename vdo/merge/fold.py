@@ -1,0 +1,145 @@
+"""Merging several commits into one tree, pair by pair, up the ladder: git, then rungs for single files."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vdo.job import Oid
+from vdo.merge import threeway
+from vdo.merge.filling import MARKER_SIZE
+from vdo.merge.rungs import rungs_for
+from vdo.merge.threeway import Relation, Side
+from vdo.merge.values import Conflict, Resolution, Rung
+from vdo.merge.workbench import Workbench
+from vdo.tree import Content, Mode
+
+PREFER = ("ours", "theirs")
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A file that git left open, and what resolved it (`syntax: imports`)."""
+
+    path: str
+    how: str
+
+
+@dataclass(frozen=True)
+class Open:
+    """A file that needs an agent or a person. `marked` has diff3 conflict markers where it is text, else None."""
+
+    conflict: Conflict
+    marked: bytes | None
+    reason: str
+    """Why the rungs left it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One more commit merged in: the tree then, with the marked text (or our version) of each open file."""
+
+    tree: Oid
+    resolved: tuple[Resolved, ...] = ()
+    open: tuple[Open, ...] = ()
+    contained: bool = False
+    """There was nothing to do: the commit is part of the others."""
+
+
+def step(
+    repository: Path, tree: Oid, merged: Sequence[Side], theirs: Side, *, prefer: str = "", unrelated: bool = False
+) -> Step:
+    """Merge `theirs` into `tree`, which is what merging the `merged` commits came to. Durable when this returns.
+
+    `prefer` (`ours`, `theirs`) decides what the rungs leave open. Raises UnrelatedHistories, GitTooOld.
+    """
+    with Workbench(repository) as bench:
+        ours = merged[0]
+        if len(merged) > 1 or bench.tree_of(ours.commit) != tree:
+            names = "+".join(side.name for side in merged)
+            ours = Side(names, bench.commit(tree, [side.commit for side in merged]))
+        relation = threeway.relation(bench, ours.commit, theirs.commit)
+        if relation is Relation.CONTAINS:
+            return Step(tree, contained=True)
+        git = threeway.merge(bench, ours, theirs, unrelated=unrelated)
+        changes: dict[str, Content | None] = {}
+        resolved: list[Resolved] = []
+        still_open: list[Open] = []
+        rungs = rungs_for(bench.paths(git.tree)) if git.conflicts else ()
+        for conflict in git.conflicts:
+            result = _climb(conflict, rungs)
+            if isinstance(result, Resolution):
+                changes[conflict.path] = Content(result.mode, result.data)
+                resolved.append(Resolved(conflict.path, result.how))
+            elif prefer:
+                changes[conflict.path] = _preferred(conflict, prefer)
+                resolved.append(Resolved(conflict.path, prefer))
+            else:
+                marked = marked_text(conflict, ours.name, theirs.name)
+                if marked is not None:
+                    changes[conflict.path] = Content(conflict.mode, marked)
+                still_open.append(Open(conflict, marked, result))
+        done = bench.write_tree(git.tree, changes)
+        bench.keep()
+        return Step(done, tuple(resolved), tuple(still_open))
+
+
+def _climb(conflict: Conflict, rungs: Sequence[Rung]) -> Resolution | str:
+    """The first rung's resolution, or why the last one left it."""
+    reason = conflict.message or conflict.kind.value
+    if not conflict.kind.is_text:
+        return reason
+    for rung in rungs:
+        result = rung.resolve(conflict)
+        if isinstance(result, Resolution):
+            return result
+        reason = result.reason
+    return reason
+
+
+def _preferred(conflict: Conflict, prefer: str) -> Content | None:
+    """One side's version of the open places; of the whole file where it has no text to merge."""
+    if conflict.kind.is_text and conflict.ours is not None and conflict.theirs is not None:
+        merged = _merge_file(conflict, [f"--{prefer}"])
+        if merged is not None:
+            return Content(conflict.mode, merged)
+    stage = conflict.ours if prefer == "ours" else conflict.theirs
+    return None if stage is None else Content(stage.mode, stage.data)
+
+
+def marked_text(conflict: Conflict, ours: str, theirs: str) -> bytes | None:
+    """The file with diff3 markers around each open place; None where that means nothing (binary, deleted, ...)."""
+    if not conflict.kind.is_text or conflict.ours is None or conflict.theirs is None:
+        return None
+    labels = ["-L", _line(ours), "-L", "base", "-L", _line(theirs)]
+    return _merge_file(conflict, ["--diff3", f"--marker-size={MARKER_SIZE}", *labels])
+
+
+def _line(name: str) -> str:
+    return " ".join(name.split())[:100] or "side"
+
+
+def _merge_file(conflict: Conflict, options: Sequence[str]) -> bytes | None:
+    with tempfile.TemporaryDirectory(prefix="vdo-merge-") as folder:
+        names = []
+        for name, stage in (("ours", conflict.ours), ("base", conflict.base), ("theirs", conflict.theirs)):
+            path = Path(folder, name)
+            path.write_bytes(stage.data if stage is not None else b"")
+            names.append(str(path))
+        command = ["git", "merge-file", "-p", "-q", *options, *names]
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    return done.stdout if 0 <= done.returncode < 128 else None
+
+
+def judge(conflict: Conflict, filled: bytes) -> str | None:
+    """What is wrong with a file that somebody resolved: a side that is not in it, a text that does not parse."""
+    return None
+
+
+def stages(conflict: Conflict) -> Mapping[str, tuple[Mode, bytes]]:
+    """The versions of an open file that exist, by side."""
+    sides = (("base", conflict.base), ("ours", conflict.ours), ("theirs", conflict.theirs))
+    return {name: (stage.mode, stage.data) for name, stage in sides if stage is not None}

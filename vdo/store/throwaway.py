@@ -1,0 +1,77 @@
+"""The `.git` of a private folder: made from copies of what it shows, without a link to the store."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from vdo.environ import clean_environ
+from vdo.errors import RepositoryError
+from vdo.job import Oid
+from vdo.store.git import Git
+from vdo.tree import Mode
+
+Stages = Mapping[str, Mapping[str, tuple[Mode, Oid]]]
+"""Per open file its versions, by `base`, `ours` and `theirs`."""
+_NUMBERS = {"base": 1, "ours": 2, "theirs": 3}
+_WHO = ("-c", "user.name=vdo", "-c", "user.email=vdo@localhost", "-c", "commit.gpgSign=false")
+
+
+class Throwaway:
+    """A repository of its own in `folder`, holding copies of `objects` and all that these need."""
+
+    def __init__(self, git: Git, folder: Path, objects: Iterable[Oid], environ: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environ = {**clean_environ(environ), "LC_ALL": "C"}
+        self._run("init", "--quiet", "--template=", "--initial-branch=main", "--object-format=sha1")
+        pack = folder / ".git" / "objects" / "pack"
+        pack.mkdir(parents=True, exist_ok=True)
+        names = "".join(f"{oid}\n" for oid in objects)
+        git.run("pack-objects", "--quiet", "--revs", str(pack / "pack"), input=names.encode())
+
+    def commit(self, tree: Oid, title: str) -> str:
+        return self._run(*_WHO, "commit-tree", tree, "-m", title)
+
+    def stand_at(self, commit: str) -> None:
+        """HEAD and the index are at this commit."""
+        self._run("update-ref", "refs/heads/main", commit)
+        self._run("read-tree", "HEAD")
+
+    def merge_in_progress(self, theirs: str, work: Oid, stages: Stages) -> None:
+        """As `git merge` leaves a conflict: each open file has its versions in the index."""
+        (self._folder / ".git" / "MERGE_HEAD").write_text(f"{theirs}\n")
+        (self._folder / ".git" / "MERGE_MSG").write_text("Merge\n")
+        self._run("read-tree", work)
+        lines = []
+        for path, versions in stages.items():
+            name = os.fsencode(path)
+            lines.append(b"0 " + b"0" * 40 + b"\t" + name + b"\0")
+            for side, (mode, oid) in versions.items():
+                lines.append(f"{mode:o} {oid} {_NUMBERS[side]}\t".encode() + name + b"\0")
+        self._run("update-index", "-z", "--index-info", input=b"".join(lines))
+
+    def _run(self, *args: str, input: bytes = b"") -> str:
+        command = ["git", *args]
+        done = subprocess.run(
+            command, cwd=self._folder, env=self._environ, input=input, capture_output=True, check=False
+        )
+        if done.returncode:
+            raise RepositoryError(f"git {args[0]} failed: {done.stderr.decode('utf-8', 'replace').strip()}")
+        return done.stdout.decode().strip()
+
+
+def of_tree(git: Git, tree: Oid, folder: Path, title: str, environ: Mapping[str, str]) -> None:
+    """One commit of `tree`, so that coding agents can use git there."""
+    made = Throwaway(git, folder, [tree], environ)
+    made.stand_at(made.commit(tree, title))
+
+
+def of_conflict(git: Git, folder: Path, sides: tuple[Oid, Oid], work: Oid, stages: Stages) -> None:
+    """A merge of two trees that stopped at open files."""
+    ours, theirs = sides
+    blobs = [oid for versions in stages.values() for _, oid in versions.values()]
+    made = Throwaway(git, folder, [ours, theirs, work, *blobs], git.environ)
+    made.stand_at(made.commit(ours, "Ours"))
+    made.merge_in_progress(made.commit(theirs, "Theirs"), work, stages)
