@@ -215,5 +215,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def _break(self) -> None:
+        """In the middle of the answer: of one that has not begun git asks again by itself."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-git-receive-pack-result\r\n")
+        self.wfile.write(b"Content-Length: 1000\r\n\r\n0")
         self.close_connection = True
         self.connection.shutdown(socket.SHUT_RDWR)
