@@ -69,10 +69,11 @@ class Provenance:
         args = ["diff-tree", "-r", "-z", "--no-renames", "--name-status", parent or EMPTY_TREE, commit]
         fields = self._git.run(*args).decode("utf-8", "surrogateescape").split("\0")
         statuses = {path: status for status, path in zip(fields[0::2], fields[1::2], strict=False)}
-        self.keep(commit, parent, statuses)
-        return self.changes(commit, parent)
+        return self.keep(commit, parent, statuses)
 
-    def keep(self, commit: Oid, parent: Oid | None, statuses: Mapping[str, str], *, merge: bool | None = None) -> None:
+    def keep(
+        self, commit: Oid, parent: Oid | None, statuses: Mapping[str, str], *, merge: bool | None = None
+    ) -> Changes:
         """Remember how a commit differs from its first parent; `merge` says whether it has others (None: find out).
 
         What a merge took over from another parent was not changed by it: that side's map says who did.
@@ -84,6 +85,7 @@ class Provenance:
             path: ("M" if status == "T" else status, origins.get(path, commit)) for path, status in statuses.items()
         }
         self._index.keep_origins(commit, parent=parent, delta=_pack(changes))
+        return changes
 
     def _keep_snapshot(self, commit: Oid, origins: Origins) -> None:
         self._index.keep_origins(commit, snapshot=_pack({path: ("", origin) for path, origin in origins.items()}))
