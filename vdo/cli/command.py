@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import click
@@ -58,7 +59,23 @@ class JobName(click.ParamType):  # type: ignore[type-arg]  # generic since click
         return job_items(ctx, incomplete)
 
 
+class Dollars(click.ParamType):  # type: ignore[type-arg]
+    """An amount of money to spend."""
+
+    name = "usd"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            amount = Decimal(str(value).removeprefix("$"))
+        except InvalidOperation:
+            amount = Decimal("nan")
+        if not amount.is_finite() or not 0 < amount < 1_000_000:
+            self.fail(f"{value!r} is not an amount in USD, such as 2.50", param, ctx)
+        return amount
+
+
 JOB = JobName()
+USD = Dollars()
 
 
 def job_argument(name: str = "job", **attributes: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -53,7 +53,7 @@ def clock(seconds: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    if seconds < 10:
+    if seconds < 10 and seconds != int(seconds):
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

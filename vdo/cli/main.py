@@ -14,6 +14,12 @@ from vdo.cli.session import Session
 SECTIONS = {
     "Ask for work": {
         "init": "make a repository, or adopt one",
+        "new": "create a job and run it",
+        "extend": "create a job on top of another one, or of a git revision",
+        "run": "run what is queued or interrupted",
+        "plan": "show or change a job's plan",
+        "retry": "go on with a job that failed, or with feedback",
+        "cancel": "stop a job",
     },
     "Look": {
         "list": "jobs, newest first",
@@ -25,11 +31,22 @@ SECTIONS = {
         "project": "one project as a timeline",
         "projects": "all projects",
     },
+    "Use": {
+        "deploy": "write a job's complete code into a folder",
+        "land": "bring a job's lineage onto a branch",
+        "rollback": "go back to an earlier job, as a new one",
+        "replay": "prove that a job's record leads to its code",
+    },
     "Keep house": {
+        "delete": "move a job to the trash",
+        "undelete": "bring a job back from the trash",
+        "trash": "show or empty the trash",
+        "config": "each setting, and where it comes from",
+        "doctor": "check repository and machine",
         "completion": "complete commands and jobs in your shell",
     },
 }
-MODULES = {"projects": "project"}
+MODULES = {"extend": "new", "projects": "project", "undelete": "delete"}
 """Commands that share the module of another one."""
 
 

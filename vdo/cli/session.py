@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vdo.service.reading import Readings
+    from vdo.service.service import Service
 
 
 class Session:
@@ -31,13 +32,24 @@ class Session:
 
     @cached_property
     def readings(self) -> Readings:
+        if "service" in vars(self):
+            return self.service.readings
         from vdo.service.reading import Readings
         from vdo.store.location import discover
         from vdo.store.reader import Reader
 
         return Readings(Reader(discover(self.start, self.environ), self.environ))
 
+    @cached_property
+    def service(self) -> Service:
+        """For the commands that change something; it is not needed to read, and takes longer to import."""
+        from vdo.service.service import Service
+
+        return Service.open(self.start, self.environ)
+
     def close(self) -> None:
-        opened = self.__dict__.get("readings")
-        if opened is not None:
-            opened.reader.close()
+        opened = vars(self)
+        if "service" in opened:
+            self.service.close()
+        elif "readings" in opened:
+            self.readings.reader.close()

@@ -1,0 +1,371 @@
+"""The commands that change something, with a coding agent that is a shell script."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+BUILD = """\
+cat > /dev/null
+echo "print('$VDO_TITLE')" > "file$VDO_JOB.py"
+"""
+
+
+@pytest.fixture
+def agent(tmp_path: Path):
+    """The command line of an agent that runs a shell script."""
+
+    def make(script: str = BUILD, name: str = "agent.sh") -> str:
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\n{script}")
+        path.chmod(0o755)
+        return str(path)
+
+    return make
+
+
+@pytest.fixture
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """GIT_EDITOR becomes a shell script that gets the file as $1."""
+
+    def make(script: str) -> None:
+        path = tmp_path / "editor.sh"
+        path.write_text(f"#!/bin/sh\n{script}")
+        path.chmod(0o755)
+        monkeypatch.setenv("GIT_EDITOR", str(path))
+
+    return make
+
+
+def test_new_builds_a_job_and_extend_builds_on_it(run, ask, agent):
+    first = run("new", "Hello", "-d", "Say hello", "--agent", agent())
+    assert first.exit_code == 0, first.output
+    assert first.stdout.startswith("#1 Hello  completed  +1")
+    assert "#1  building" in first.stderr and "next: `vdo diff 1`" in first.stderr
+
+    second = run("extend", "1", "Goodbye", "--agent", agent())
+    assert second.exit_code == 0, second.output
+    shown = ask("show", "2")
+    assert shown["extends_job_id"] == 1 and shown["description"] == ""
+    assert {file["filename"]: file["source"] for file in shown["files"]} == {
+        "file1.py": "inherited",
+        "file2.py": "created",
+    }
+
+
+def test_new_as_json_prints_what_show_prints(run, ask, agent):
+    result = run("new", "Hello", "--agent", agent(), "--json")
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == ask("show", "1")
+
+
+def test_quiet_leaves_out_progress_and_verbose_shows_more(run, agent):
+    assert run("-q", "new", "Hello", "--agent", agent()).stderr == ""
+    assert "[CREATED]" not in run("new", "Hello", "--agent", agent()).stderr
+
+
+def test_queue_records_and_run_runs_parents_first(run, ask, agent):
+    one = run("new", "One", "--agent", agent(), "--queue")
+    assert one.exit_code == 0 and one.stdout == "#1 One  queued\n" and "`vdo run 1`" in one.stderr
+    assert ask("new", "Two", "--extends", "1", "--agent", agent(), "--queue")["state"] == "waiting"
+
+    done = run("run", "-j", "2")
+    assert done.exit_code == 0 and [line[:2] for line in done.stdout.splitlines()] == ["#1", "#2"]
+    assert [row["state"] for row in ask("list")["jobs"]] == ["completed"] * 2
+    again = run("run")
+    assert (again.exit_code, again.stdout) == (0, "") and "nothing is queued" in again.stderr
+    assert ask("run") == {"jobs": []}
+
+
+def test_a_failing_agent_is_exit_code_1_with_what_to_do(run, ask, agent):
+    broken = agent("cat > /dev/null; echo nope >&2; exit 7")
+
+    result = run("new", "Broken", "--agent", broken)
+    assert result.exit_code == 1
+    assert "error: job #1 failed" in result.stderr and "`vdo log 1`" in result.stderr
+    assert ask("show", "1")["state"] == "failed"
+    as_json = run("retry", "1", "--json")
+    assert as_json.exit_code == 1 and json.loads(as_json.stdout)["state"] == "failed"
+    assert json.loads(as_json.stderr.splitlines()[-1])["exit_code"] == 1
+
+
+def test_retry_goes_on_and_with_feedback_extends_what_is_complete(run, ask, agent, tmp_path):
+    flag = tmp_path / "now"
+    script = agent(f"test -e {flag} || exit 1\n{BUILD}")
+    assert run("new", "Later", "--agent", script).exit_code == 1
+    flag.touch()
+
+    assert run("retry", "1", "-m", "try again").exit_code == 0
+    assert run("retry", "1").exit_code == 2
+    again = run("retry", "1", "-m", "now in blue")
+    assert again.exit_code == 0 and ask("show", "2")["description"] == "now in blue"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["new", ""], "the title is empty"),
+        (["new", " \t "], "the title is empty"),
+        (["new", "x" * 300], "300 characters"),
+        (["new", "a\x00b"], "NUL"),
+        (["new", "a\x1bb"], "control character"),
+        (["new", "t", "-d", "a\x00b"], "NUL"),
+        (["new", "t", "-d", "x" * 1_000_000], "1,000,000 bytes"),
+        (["new", "t", "-d", "x", "-F", "y"], "contradict"),
+        (["new", "t", "--queue", "--plan-only"], "contradict"),
+        (["new", "t", "--budget", "-1"], "amount in USD"),
+        (["new", "t", "--budget", "nan"], "amount in USD"),
+        (["new", "t", "--budget", "1e999"], "amount in USD"),
+        (["new", "t", "--budget", "0"], "amount in USD"),
+        (["new", "t", "--budget", "lots"], "amount in USD"),
+        (["new"], "missing argument 'TITLE'"),
+        (["extend", "1"], "missing argument 'TITLE'"),
+        (["run", "-j", "0"], "not in the range"),
+        (["run", "-j", "many"], "not a valid integer"),
+        (["list", "--limit", "-5"], "not in the range"),
+        (["list", "--limit", "1", "--all"], "contradict"),
+        (["list", "--state", "happy"], "is not one of"),
+        (["rollback", "1"], "missing option '--to'"),
+        (["frobnicate"], "there is no command 'frobnicate'"),
+        (["lits"], "did you mean `vdo list`?"),
+        (["config", "budjet.usd"], "there is no setting"),
+        (["completion", "tcsh"], "is not one of"),
+        (["--nonsense"], "no such option"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2_and_changes_nothing(run, platform, arguments, said):
+    result = run(*arguments, *(["--agent", "true"] if arguments[0] == "new" and len(arguments) > 1 else []))
+
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr and result.stdout == ""
+    assert "\nhint: " in result.stderr or arguments[0] == "new"
+    assert platform.index.newest() == 0
+
+
+def test_unknown_parents_and_agents_are_exit_code_3(run, platform):
+    for arguments in (["new", "t", "--extends", "7", "--agent", "true"], ["extend", "nowhere", "t", "--agent", "true"]):
+        result = run(*arguments)
+        assert result.exit_code == 3 and "neither a job nor a git revision" in result.stderr
+    assert "no-such-program" in run("new", "t", "--agent", "no-such-program").stderr
+    nobody = run("new", "t")
+    assert nobody.exit_code == 3 and "ANTHROPIC_API_KEY" in nobody.stderr
+    assert platform.index.newest() == 0
+
+
+def test_a_description_comes_from_a_file_or_stdin_as_it_is(run, ask, agent, tmp_path):
+    text = "# Heading\r\n\r\n---\r\nVdo-Job: 7\r\n🎉 # not a comment\n"
+    file = tmp_path / "d.md"
+    file.write_bytes(text.encode())
+
+    assert run("new", "File", "-F", str(file), "--agent", agent(), "--queue").exit_code == 0
+    assert run("new", "Stdin", "-F", "-", "--agent", agent(), "--queue", input=text.encode()).exit_code == 0
+    kept = text.replace("\r\n", "\n")
+    assert [ask("show", name)["description"] for name in "12"] == [kept, kept]
+
+
+def test_a_file_that_is_no_text_or_not_there_is_named(run, tmp_path, platform):
+    (tmp_path / "latin").write_bytes(b"caf\xe9")
+    (tmp_path / "huge").write_bytes(b"x" * 3_000_000)
+
+    latin = run("new", "t", "-F", str(tmp_path / "latin"))
+    assert latin.exit_code == 2 and "latin is not valid UTF-8 (byte 4)" in latin.stderr
+    assert run("new", "t", "-F", str(tmp_path / "huge")).exit_code == 2
+    gone = run("new", "t", "-F", str(tmp_path / "gone"))
+    assert gone.exit_code == 3 and "No such file" in gone.stderr
+    assert run("new", "t", "-F", str(tmp_path)).exit_code == 3
+    assert "stdin is not valid UTF-8" in run("new", "t", "-F", "-", input=b"\xff").stderr
+    assert platform.index.newest() == 0
+
+
+def test_the_editor_is_the_one_of_git_and_starts_from_what_is_given(run, ask, agent, editor):
+    editor('grep -q "^# Edited" "$1" || exit 9; sed -i "s/^first/changed/" "$1"')
+
+    made = run("new", "Edited", "-d", "# first\nfirst\n", "-e", "--agent", agent(), "--queue")
+    assert made.exit_code == 0, made.output
+    assert ask("show", "1")["description"] == "# first\nchanged\n"
+
+
+def test_an_editor_that_fails_or_spoils_records_nothing(run, platform, editor, agent):
+    for script, code in (("exit 3", 3), ('rm "$1"', 3), ('printf "\\377" > "$1"', 2)):
+        editor(script)
+        result = run("new", "t", "-e", "--agent", agent(), "--queue")
+        assert result.exit_code == code and result.stderr.startswith("error: "), script
+    assert platform.index.newest() == 0
+
+
+def test_what_was_written_in_the_editor_is_never_lost(run, editor, agent):
+    editor('printf "hours of work\\n" > "$1"')
+
+    result = run("new", "t", "-e", "--extends", "nowhere", "--agent", agent())
+    assert result.exit_code == 3
+    kept = result.stderr.split("-F ")[1].split("\n")[0]
+    assert Path(kept).read_text() == "hours of work\n"
+
+
+def test_rollback_restores_the_tree_as_a_new_job(run, ask, agent):
+    run("new", "One", "--agent", agent())
+    run("extend", "1", "Two", "--agent", agent())
+
+    result = run("rollback", "2", "--to", "1")
+    assert result.exit_code == 0, result.output
+    assert ask("diff", "1", "3")["files"] == []
+    assert run("rollback", "1", "--to", "2").exit_code == 2
+    assert run("rollback", "1", "--to", "9").exit_code == 3
+
+
+def test_delete_undelete_and_trash(run, ask, jobs):
+    refused = run("delete", "1")
+    assert refused.exit_code == 2 and "#2, #3 build on job #1" in refused.stderr and "--force" in refused.stderr
+
+    assert run("delete", "1", "--force").stdout == "#1 Platform shell  deleted\n"
+    assert "extends   #1 Platform shell (deleted)" in run("show", "2").stdout
+    assert run("files", "2").stdout.splitlines()[-1] == "inherited  base.html  from #1"
+    assert run("trash").stdout.startswith("#1 Platform shell") and len(ask("trash")["jobs"]) == 1
+    assert run("undelete", "1").stdout == "#1 Platform shell  completed\n"
+    assert run("undelete", "1").exit_code == 2
+
+    assert run("delete", "4").exit_code == 0
+    assert run("trash", "--empty").stdout == "gone for good: #4\n"
+    assert ask("trash", "--empty") == {"emptied": []}
+    assert run("undelete", "4").exit_code == 3
+
+
+def test_cancel_ends_what_waits(run, ask, agent, jobs):
+    assert run("cancel", "1").exit_code == 2
+    run("new", "Waits", "--agent", agent(), "--queue")
+
+    assert run("cancel", "5").stdout == "#5 Waits  cancelled\n"
+    assert ask("show", "5")["state"] == "cancelled"
+    assert run("run", "5").exit_code == 2
+
+
+def test_deploy_writes_everything_and_says_where_from(run, ask, jobs, tmp_path):
+    target = tmp_path / "www"
+
+    result = run("deploy", "4", str(target))
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"#4 is in {target}  (3 written, 0 removed, 0 unchanged)\n"
+    assert "[Deploy] report.py (generated)" in result.stderr
+    assert "[Deploy] risk.py (inherited from job #2)" in result.stderr
+    assert (target / "app.py").read_text() == "app = 1\nrisk\n" and not (target / "base.html").exists()
+
+    back = ask("deploy", "2", str(target))
+    assert (back["id"], back["previous_job_id"]) == (2, 4) and "base.html" in back["written"]
+    (target / "app.py").write_text("edited")
+    assert run("deploy", "--latest", "1", str(target)).exit_code == 3
+    assert run("deploy", "--latest", "1", str(target), "--force").stdout.endswith("1 of yours put aside)\n")
+
+
+def test_land_brings_the_lineage_onto_a_branch(run, ask, jobs, platform):
+    landed = run("land", "2", "--onto", "release")
+    assert landed.exit_code == 0 and "release is new" in landed.stdout
+    forward = ask("land", "4", "--onto", "release")
+    assert (forward["id"], forward["how"], forward["after"]) == (4, "fast-forward", jobs[3].commit)
+    assert "contains it already" in run("land", "1", "--onto", "release").stdout
+    assert run("land", "1", "--onto", "a..b").exit_code in (2, 3)
+
+
+def test_replay_compares_trees(run, ask, agent):
+    run("new", "One", "--agent", agent())
+
+    assert "#1 the same tree: " in run("replay", "1").stdout
+    assert ask("replay", "1")["same"] is True
+
+
+def test_config_shows_each_setting_and_no_secret(run, ask, home, monkeypatch):
+    monkeypatch.setenv("SERVICE_TOKEN", "s3cret-value-of-mine")
+    monkeypatch.setenv("VDO_BUDGET_USD", "2.5")
+    folder = home / ".config" / "vdo"
+    folder.mkdir(parents=True)
+    folder.joinpath("config.yaml").write_text(
+        "github_url: https://me:hunter2@git.example.com\n"
+        "agents:\n  mine: {command: 'tool --token s3cret-value-of-mine'}\n"
+        "limits: {seconds: 90}\n"
+    )
+    shown = run("config").stdout
+
+    assert "budget.usd        2.5  (VDO_BUDGET_USD)" in shown
+    assert "config.yaml:3" in shown and "s3cret" not in shown and "hunter2" not in shown
+    assert run("config", "limits.seconds").stdout == "90\n"
+    settings = {each["key"]: each for each in ask("config")["settings"]}
+    assert settings["sandbox"] == {"key": "sandbox", "value": "auto", "origin": "default"}
+    assert "hunter2" not in json.dumps(settings) and "s3cret" not in json.dumps(settings)
+
+
+def test_a_mistake_in_the_configuration_is_named_with_its_place(run, home):
+    folder = home / ".config" / "vdo"
+    folder.mkdir(parents=True)
+    folder.joinpath("config.yaml").write_text("budget:\n  used: 3\n")
+
+    result = run("config")
+    assert result.exit_code == 3 and "config.yaml" in result.stderr and "2" in result.stderr
+
+
+def test_doctor_says_what_is_wrong_and_what_to_do(run, ask):
+    result = run("doctor")
+
+    assert result.exit_code == 3
+    assert "WRONG  agent: " in result.stdout and "ok     git" in result.stdout
+    findings = json.loads(run("doctor", "--json").stdout)["findings"]
+    assert {finding["ok"] for finding in findings} == {True, False}
+
+
+def test_without_an_identity_nothing_is_recorded(run, home, platform, agent):
+    (home / ".gitconfig").write_text("[user]\n\tuseConfigOnly = true\n")
+
+    result = run("new", "t", "--agent", agent())
+    assert result.exit_code == 3 and "git config --global user.name" in result.stderr
+    assert platform.index.newest() == 0
+
+
+def test_a_plan_is_shown_and_changed(run, ask, platform, editor):
+    job = planned(platform)
+    assert "Use sqlite" in run("plan", "1").stdout
+    assert ask("plan", "1")["plan"]["summary"] == "Use sqlite"
+
+    editor('sed -i "s/sqlite/postgres/" "$1"')
+    changed = run("plan", str(job), "-e")
+    assert changed.exit_code == 0 and "`vdo run 1`" in changed.stderr
+    assert "Use postgres" in run("plan", "1").stdout
+
+
+def test_a_spoilt_plan_is_refused_and_kept(run, platform, editor):
+    planned(platform)
+    editor('printf "summary: [\\n" > "$1"')
+
+    result = run("plan", "1", "-e")
+    assert result.exit_code == 3 and "is kept in" in result.stderr
+    kept = result.stderr.split("is kept in ")[1].split("\n")[0]
+    assert Path(kept).read_text() == "summary: [\n"
+    editor('printf "" > "$1"')
+    assert run("plan", "1", "-e").exit_code == 2
+    editor("true")
+    assert "as it was" in run("plan", "1", "-e").stderr
+    assert "Use sqlite" in run("plan", "1").stdout
+
+
+def planned(platform) -> int:
+    import dataclasses
+
+    from vdo.job import Action, Plan, State, Task
+    from vdo.pipeline import record
+
+    job = dataclasses.replace(platform.new("Planned"), state=State.PLANNED)
+    plan = Plan("Use sqlite", (Task("app.py", Action.CREATED, "the app"),))
+    return platform.journals.append(job, "Planned", record={"plan.json": record.dump_plan(plan)}).id
+
+
+def test_a_read_only_repository_can_be_read_and_says_why_it_cannot_be_written(run, jobs, platform, agent):
+    if os.geteuid() == 0:
+        pytest.skip("root writes everywhere")
+    subprocess.run(["chmod", "-R", "a-w", platform.path], check=True)
+    try:
+        assert run("list").exit_code == 0
+        assert run("new", "t", "--agent", agent()).exit_code == 3
+    finally:
+        subprocess.run(["chmod", "-R", "u+w", platform.path], check=True)

@@ -1,0 +1,145 @@
+"""What a running job shows on stderr: one line for each job on a terminal, plain log lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from vdo import progress
+from vdo.cli import formats, output, terminal
+from vdo.cli.session import Session
+from vdo.job import State
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+Titles = Mapping[int, str]
+_AT_REST = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.PLANNED, State.CONFLICTED, State.WAITING})
+
+
+@contextlib.contextmanager
+def watched(session: Session, titles: Titles) -> Iterator[progress.Observer]:
+    """An observer for running jobs; everything that it shows stands on the terminal when this ends."""
+    if session.quiet:
+        yield progress.ignore
+    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not session.json:
+        with _live(session, titles) as lines:
+            yield lines
+    else:
+        yield LogLines(session.verbose)
+
+
+class LogLines:
+    """For a file or a pipe: states and notes, with `-v` every file and tool call, too."""
+
+    def __init__(self, verbose: bool) -> None:
+        self._verbose = verbose
+        self._lock = threading.Lock()
+
+    def __call__(self, event: progress.Event) -> None:
+        text = line(event, verbose=self._verbose)
+        if text:
+            with self._lock:
+                output.complain(text)
+
+
+def line(event: progress.Event, *, verbose: bool) -> str:
+    """An event as a line of a log; empty for what is not worth one."""
+    match event:
+        case progress.Phase(job, state, note):
+            return f"{formats.number(job)}  {formats.state(state)}  {terminal.safe_line(note)}".rstrip()
+        case progress.Note(job, text):
+            return f"{formats.number(job)}  {terminal.safe_line(text)}"
+        case progress.TaskDone(job, action, path, done, total) if verbose:
+            return f"{formats.number(job)}  [{action.name}] {terminal.safe_line(path)} ({done}/{total})"
+        case progress.ToolCalled(job, tool, target, ok) if verbose:
+            failed = "" if ok else "  (refused)"
+            return f"{formats.number(job)}  {terminal.safe_line(f'{tool} {target}')}{failed}"
+    return ""
+
+
+class Ongoing:
+    """What is known of one running job."""
+
+    def __init__(self, job: int, title: str) -> None:
+        self.job = job
+        self.title = title
+        self.began = time.monotonic()
+        self.state: State | None = None
+        self.task = ""
+        self.calls = 0
+        self.spent = ""
+
+    def take(self, event: progress.Event) -> None:
+        match event:
+            case progress.Phase(_, state, _):
+                self.state, self.task = state, ""
+            case progress.TaskDone(_, _, path, done, total):
+                self.task = f"file {done}/{total} {path}"
+            case progress.ToolCalled(_, tool, target, _):
+                self.calls += 1
+                self.task = self.task or f"{tool} {target}"
+            case progress.Spent(_, usage, cost):
+                self.spent = ", ".join(filter(None, (f"{usage.total:,} tokens", formats.cost(cost))))
+
+    def facts(self) -> str:
+        """`building · file 2/5 app.py · 12 tool calls · 34,000 tokens, $0.12 · 1 min 3 s`."""
+        calls = formats.many(self.calls, "tool call") if self.calls else ""
+        elapsed = formats.duration(time.monotonic() - self.began)
+        state = self.state.value if self.state else "starting"
+        return " · ".join(filter(None, (state, terminal.safe_line(self.task), calls, self.spent, elapsed)))
+
+
+class LiveLines:
+    """For a terminal: a line that updates itself for each running job, and above it what stays."""
+
+    def __init__(self, verbose: bool, titles: Titles) -> None:
+        self._verbose = verbose
+        self._titles = titles
+        self._lock = threading.Lock()
+        self._jobs: dict[int, Ongoing] = {}
+        self.show = output.complain
+
+    def __call__(self, event: progress.Event) -> None:
+        with self._lock:
+            ongoing = self._jobs.setdefault(event.job, Ongoing(event.job, self._titles.get(event.job, "")))
+            ongoing.take(event)
+            ended = isinstance(event, progress.Phase) and event.state in _AT_REST
+            if ended:
+                del self._jobs[event.job]
+            if ended or not isinstance(event, progress.Phase):
+                text = line(event, verbose=self._verbose)
+                if text:
+                    self.show(text)
+
+    def render(self) -> Text:
+        """The lines as they are at this moment, each cut at the terminal's width."""
+        from rich.text import Text
+
+        with self._lock:
+            jobs = sorted(self._jobs.values(), key=lambda each: each.job)
+        text = Text(no_wrap=True, overflow="ellipsis")
+        for at, ongoing in enumerate(jobs):
+            text.append("\n" if at else "")
+            text.append(f"#{ongoing.job} ", "cyan")
+            text.append(f"{terminal.cut(terminal.safe_line(ongoing.title), 40)}  ", "bold")
+            text.append(ongoing.facts())
+        return text
+
+
+@contextlib.contextmanager
+def _live(session: Session, titles: Titles) -> Iterator[progress.Observer]:
+    from rich.console import Console  # 80 ms: only where it is looked at
+    from rich.live import Live
+    from rich.text import Text
+
+    lines = LiveLines(session.verbose, titles)
+    console = Console(stderr=True, highlight=False, no_color=not terminal.colours(True))
+    with Live(get_renderable=lines.render, console=console, refresh_per_second=4, transient=True):
+        lines.show = lambda text: console.print(Text.from_ansi(text), soft_wrap=True)
+        yield lines

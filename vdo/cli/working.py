@@ -1,0 +1,132 @@
+"""Running jobs for a command: progress, an orderly end on Ctrl-C, and what is said when the jobs have ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+
+from vdo.cli import boundary, formats, output, terminal
+from vdo.cli.session import Session
+from vdo.cli.watching import watched
+from vdo.errors import JobFailed, Stopped
+from vdo.job import Job, JobId, State
+from vdo.store.index import Query
+
+_GOOD = frozenset({State.COMPLETED, State.PLANNED})
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def work(session: Session, names: Sequence[str], *, workers: int = 1, allow_setup: bool = False) -> list[Job]:
+    """Run these jobs (none: all that wait); those that ended. Raises Stopped, saying how to go on, on Ctrl-C."""
+    titles = {
+        int(job.id): job.title for job in session.readings.reader.jobs(Query(limit=1000)) if not job.state.is_final
+    }
+    with watched(session, titles) as observe, _stoppable(session) as stop:
+        try:
+            return session.service.run(names, workers=workers, observe=observe, stop=stop, allow_setup=allow_setup)
+        except Stopped as problem:
+            if problem.exit_code != boundary.INTERRUPTED:
+                raise
+            again = " ".join(["vdo run", *names])
+            raise Stopped("interrupted", hint=f"`{again}` goes on from the last checkpoint") from None
+
+
+@contextlib.contextmanager
+def _stoppable(session: Session) -> Iterator[threading.Event]:
+    """The first Ctrl-C asks the work to rest, the second ends the process: the journal stands either way."""
+    stop = threading.Event()
+
+    def ask(_number: int, _frame: object) -> None:
+        # Written past Python's streams: a handler may have interrupted a write to them.
+        if stop.is_set():
+            os.write(2, b"\x1b[?25h\n" if os.isatty(2) else b"\n")  # the cursor, which the progress lines hide
+            os._exit(boundary.INTERRUPTED)
+        stop.set()
+        if not session.quiet:
+            os.write(2, b"\nstopping; what is done so far is kept (once more: at once)\n")
+
+    # Only the main thread may; a test or a server that runs commands elsewhere has its own way to stop them.
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = [(number, signal.signal(number, ask)) for number in _ENDING]
+    try:
+        yield stop
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+def show_ended(session: Session, jobs: Sequence[Job]) -> int:
+    """One line for each job, and what to do about those that failed; the exit code."""
+    for job in jobs:
+        output.say(_line(job))
+    failed = [job for job in jobs if job.state not in _GOOD]
+    for job in failed:
+        output.problem_of(failure(job), as_json=False)
+    done = [job for job in jobs if job.state is State.COMPLETED]
+    if done and not failed:
+        output.tell(session, f"next: {_next(done[-1])}")
+    return 1 if failed else 0
+
+
+def _line(job: Job) -> str:
+    facts = ", ".join(filter(None, (formats.counts(job.files), formats.cost(job.cost_usd), _took(job))))
+    return f"{formats.number(job.id)} {formats.title(job)}  {formats.state(job.state)}" + (
+        f"  {facts}" if facts else ""
+    )
+
+
+def _took(job: Job) -> str:
+    from datetime import datetime
+
+    if not job.finished_at:
+        return ""
+    seconds = (datetime.fromisoformat(job.finished_at) - datetime.fromisoformat(job.created_at)).total_seconds()
+    return formats.duration(seconds) if seconds >= 1 else ""
+
+
+def _next(job: Job) -> str:
+    return f"`vdo diff {job.id}` shows what it changed, `vdo deploy {job.id} DIR` writes its code into a folder"
+
+
+def failure(job: Job) -> JobFailed:
+    """What is said of a job that did not end well."""
+    if job.state is State.CANCELLED:
+        return JobFailed(f"job #{job.id} was cancelled", hint=f"`vdo retry {job.id}` goes on with it")
+    if job.state in (State.QUEUED, State.WAITING):
+        return JobFailed(
+            f"job #{job.id} is still {job.state.value}", hint=f"`vdo show {job.id}` says what it builds on"
+        )
+    reason = f": {job.error}" if job.error else ""
+    hint = f"`vdo log {job.id}` tells what happened, `vdo retry {job.id}` goes on from there"
+    return JobFailed(f"job #{job.id} {job.state.value}{reason}", hint=hint)
+
+
+def finish_one(session: Session, job: JobId, *, allow_setup: bool = False) -> int:
+    """Run one job (with those it waits for) and show what became of it; the exit code."""
+    try:
+        ended = work(session, [str(job)], allow_setup=allow_setup)
+    finally:
+        # Also when the work could not be done: the job is recorded, and that is what was asked for.
+        if session.json:
+            output.document(session.readings.show(str(job)).to_json())
+    if session.json:
+        own = session.readings.reader.job(job)
+        if own.state in _GOOD:
+            return 0
+        raise failure(own)
+    return show_ended(session, ended)
+
+
+def show_recorded(session: Session, job: JobId) -> None:
+    """A job that was recorded and not run."""
+    if session.json:
+        output.document(session.readings.show(str(job)).to_json())
+        return
+    found = session.readings.reader.job(job)
+    output.say(f"{formats.number(job)} {formats.title(found)}  {formats.state(found.state)}")
+    output.tell(session, f"next: `vdo run {terminal.safe_line(str(job))}` runs it, `vdo run` everything that waits")
