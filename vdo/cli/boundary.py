@@ -30,8 +30,11 @@ def run(invoke: Callable[[], Any], arguments: Sequence[str]) -> int:
         code = invoke()
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except BrokenPipeError:
-        return _nobody_reads()
+    except click.exceptions.Exit as end:  # after --help and the like
+        return end.exit_code
+    except BrokenPipeError:  # the reader of stdout (`head`, a pager) has seen enough, which is no failure
+        _drop_stdout()
+        return 0
     except click.UsageError as error:
         return _misused(error, as_json)
     except click.ClickException as error:
@@ -44,6 +47,7 @@ def run(invoke: Callable[[], Any], arguments: Sequence[str]) -> int:
         output.problem_of(error, as_json=as_json)
         return error.exit_code
     except OSError as error:
+        _settle_stdout()
         if error.errno not in _OF_THE_MACHINE:
             return _bug(error, arguments, as_json)
         what = f"{error.filename}: " if error.filename is not None else ""
@@ -53,11 +57,17 @@ def run(invoke: Callable[[], Any], arguments: Sequence[str]) -> int:
         return _bug(error, arguments, as_json)
 
 
-def _nobody_reads() -> int:
-    """The reader of stdout (`head`, a pager) has seen enough, which is no failure."""
+def _drop_stdout() -> None:
+    """What could not be written would be tried again, and fail again, at the end of the process."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+
+
+def _settle_stdout() -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_stdout()
 
 
 def _misused(error: click.UsageError, as_json: bool) -> int:
@@ -81,9 +91,10 @@ def _bug(error: Exception, arguments: Sequence[str], as_json: bool) -> int:
     from vdo.secrets import known
 
     lines = [f"vdo {_version()}, Python {sys.version}, {sys.platform}\n", f"arguments: {list(arguments)!r}\n\n"]
-    text = known(os.environ).redact("".join([*lines, *traceback.format_exception(error)]))
+    redact = known(os.environ).redact
+    text = redact("".join([*lines, *traceback.format_exception(error)]))
     path = state_folder() / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-    message = f"vdo has a bug: {type(error).__name__}: {error}"
+    message = redact(f"vdo has a bug: {type(error).__name__}: {error}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", errors="backslashreplace") as file:

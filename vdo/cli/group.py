@@ -50,11 +50,18 @@ class Commands(click.Group):
                 formatter.write_dl([(name.ljust(longest), text) for name, text in commands.items()])
 
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
-        """Run the command line and end the process; see `boundary` for the exit codes."""
+        """Run the command line and end the process; see `boundary` for the exit codes.
+
+        click's own `main` would answer some errors itself, with exit codes that mean something else here.
+        """
         output.prepare_streams()
         arguments = sys.argv[1:] if args is None else list(args)
-        extra.update(prog_name="vdo", standalone_mode=False)
-        sys.exit(boundary.run(lambda: super(Commands, self).main(args=arguments, **extra), arguments))
+        self._main_shell_completion({}, "vdo")
+        sys.exit(boundary.run(lambda: self._invoke(arguments), arguments))
+
+    def _invoke(self, arguments: list[str]) -> Any:
+        with self.make_context("vdo", list(arguments)) as ctx:
+            return self.invoke(ctx)
 
 
 def _nearest(name: str, known: Sequence[str]) -> str | None:

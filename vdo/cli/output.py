@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -14,9 +15,16 @@ from vdo.errors import VdoError
 
 
 def prepare_streams() -> None:
-    """A character that the terminal's encoding does not have must not end a command half way."""
+    """Make the standard streams safe to use."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # closed: the next file that is opened would get its place, and whatever a child prints
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if hasattr(stream, "reconfigure"):  # what the encoding does not have must not end a command half way
             stream.reconfigure(errors="backslashreplace")
 
 

@@ -24,7 +24,7 @@ vdo new "Dark mode" --extends main -e --check "pytest -q" --budget 2.50
 vdo new "Reports" --extends 50 --agent 'claude -p' --queue
 """
 EXTEND = """
-vdo extend 50 "Risk register" -d "Register, rate and list risks, linked in the navigation"
+vdo extend 50 "Risk register" -d "Register and rate risks"
 vdo extend main "Dark mode" -e              start from existing code
 vdo extend @ "Export" -d "As CSV" --queue   record it only; vdo run runs it
 """

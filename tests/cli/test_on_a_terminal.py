@@ -1,0 +1,150 @@
+"""The command line as whole processes on a real terminal: progress, colours, pager, Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+VDO = str(Path(sys.executable).with_name("vdo"))
+Act = Callable[[bytes, int, int], bool]
+
+
+def on_terminal(*arguments: str, cwd: Path, act: Act | None = None, **environ: str) -> tuple[int, str]:
+    """(exit code, what the terminal got). `act(seen, descriptor, pid)` is asked until it says True."""
+    child, terminal = pty.fork()
+    if child == 0:
+        env = {**os.environ, "TERM": "xterm-256color", **environ}
+        env.pop("NO_COLOR", None)
+        if "NO_COLOR" in environ:
+            env["NO_COLOR"] = environ["NO_COLOR"]
+        os.chdir(cwd)
+        os.execve(VDO, ["vdo", *arguments], env)
+    seen = b""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if act is not None and act(seen, terminal, child):
+            act = None
+        if select.select([terminal], [], [], 0.05)[0]:
+            try:
+                data = os.read(terminal, 1 << 16)
+            except OSError:
+                break
+            if not data:
+                break
+            seen += data
+    _, status = os.waitpid(child, 0)
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(status), seen.decode("utf-8", "replace")
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> str:
+    """An agent that takes long unless a file `go` is there."""
+    path = tmp_path / "slow.sh"
+    path.write_text(
+        "#!/bin/sh\ncat > /dev/null\n"
+        f"touch {tmp_path}/begun\n"
+        f"i=0; while [ ! -e {tmp_path}/go ] && [ $i -lt 200 ]; do sleep 0.1; i=$((i+1)); done\n"
+        "echo done > done.txt\n"
+    )
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_progress_is_a_line_that_updates_itself(platform, slow, tmp_path):
+    def act(seen: bytes, _terminal: int, _child: int) -> bool:
+        if b"building" in seen:
+            (tmp_path / "go").touch()
+        return b"building" in seen
+
+    code, seen = on_terminal("new", "A title", "--agent", slow, cwd=platform.path, act=act)
+    assert code == 0
+    assert "A title" in seen and "\x1b[2K" in seen and "\x1b[?25h" in seen
+    assert "completed" in seen.splitlines()[-2] or "completed" in seen
+
+
+def test_ctrl_c_rests_and_run_goes_on(platform, slow, tmp_path):
+    def act(_seen: bytes, terminal: int, _child: int) -> bool:
+        if (tmp_path / "begun").exists():
+            os.write(terminal, b"\x03")
+            return True
+        return False
+
+    code, seen = on_terminal("new", "Interrupted", "--agent", slow, cwd=platform.path, act=act)
+    assert code == 130
+    assert "interrupted" in seen and "`vdo run 1` goes on" in seen and "\x1b[?25h" in seen
+    assert platform.state(platform.job(1)).value == "interrupted"
+
+    (tmp_path / "go").touch()
+    done = subprocess.run([VDO, "run", "1"], cwd=platform.path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "#1 Interrupted  completed" in done.stdout
+
+
+def test_sigterm_rests_too(platform, slow, tmp_path):
+    child = subprocess.Popen(
+        [VDO, "new", "Stopped", "--agent", slow], cwd=platform.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.02)
+    child.send_signal(signal.SIGTERM)
+    _, said = child.communicate(timeout=20)
+    assert child.returncode == 130 and b"`vdo run 1` goes on" in said
+
+
+def test_cancel_from_another_terminal(platform, slow, tmp_path):
+    child = subprocess.Popen(
+        [VDO, "new", "Cancelled", "--agent", slow], cwd=platform.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.02)
+    other = subprocess.run([VDO, "cancel", "1"], cwd=platform.path, capture_output=True, text=True, check=False)
+    _, said = child.communicate(timeout=20)
+    assert other.stdout == "#1 Cancelled  cancelled\n"
+    assert child.returncode == 1 and b"job #1 was cancelled" in said
+
+
+def test_log_follows_a_running_job(platform, slow, tmp_path):
+    child = subprocess.Popen([VDO, "-q", "new", "Followed", "--agent", slow], cwd=platform.path)
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.02)
+    follower = subprocess.Popen([VDO, "log", "-f", "@"], cwd=platform.path, stdout=subprocess.PIPE, text=True)
+    assert follower.stdout is not None
+    assert "queued" in follower.stdout.readline()
+    (tmp_path / "go").touch()
+    rest, _ = follower.communicate(timeout=20)
+    assert follower.returncode == 0 and child.wait() == 0
+    assert "[CREATED] done.txt" in rest and rest.splitlines()[-1].endswith("Completed")
+
+
+def test_colours_on_a_terminal_only_and_never_against_no_color(platform, jobs):
+    assert "\x1b[32mcompleted" in on_terminal("list", cwd=platform.path)[1]
+    assert "\x1b[" not in on_terminal("list", cwd=platform.path, NO_COLOR="1")[1]
+    assert "\x1b[" not in on_terminal("list", cwd=platform.path, TERM="dumb")[1]
+    assert b"\x1b[" not in subprocess.run([VDO, "list"], cwd=platform.path, capture_output=True, check=True).stdout
+
+
+def test_a_list_is_cut_to_the_terminal(platform):
+    platform.new("漢字" * 60)
+
+    lines = on_terminal("list", cwd=platform.path, COLUMNS="60", NO_COLOR="1")[1].splitlines()
+    assert len(lines) == 1 and "…" in lines[0] and lines[0].endswith(platform.job(1).created_at[14:16])
+    assert len(lines[0]) + sum(char in "漢字" for char in lines[0]) <= 60
+
+
+def test_diff_and_log_go_through_gits_pager(platform, jobs):
+    pager = "sed 's/^/PAGED /'"
+    code, seen = on_terminal("diff", "2", cwd=platform.path, GIT_PAGER=pager)
+    assert code == 0 and "PAGED" in seen and "\x1b[32m" in seen and "risk" in seen
+    code, seen = on_terminal("log", "-p", "2", cwd=platform.path, GIT_PAGER=pager)
+    assert code == 0 and "PAGED" in seen and "\x1b[32m" in seen and "+++ b/risk.py" in seen
+    code, seen = on_terminal("log", "2", cwd=platform.path, GIT_PAGER="head -0")
+    assert code == 0 and "error" not in seen
