@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bench import bench_create, bench_job, bench_read
+from bench import bench_create, bench_job, bench_read, bench_sandbox
 
 
 def main() -> int:
-    results = [module.main() for module in (bench_job, bench_read, bench_create)]
+    results = [module.main() for module in (bench_job, bench_read, bench_create, bench_sandbox)]
     return 0 if all(results) else 1
 
 

@@ -1,58 +1,42 @@
-"""How long a sandbox takes to start, against the bare command: `python tests/bench/bench_sandbox.py`."""
+"""How long each sandbox of this machine takes to start, against the bare command."""
 
 from __future__ import annotations
 
-import json
 import statistics
-import sys
 import tempfile
-import time
 from pathlib import Path
 
+from bench.pairs import measure
 from vdo import process
 from vdo.sandbox.choice import choose
 from vdo.sandbox.contract import SandboxUnavailable
 
-ROUNDS = 20
-MOST_MILLISECONDS = 25.0
-KINDS = frozenset({"bubblewrap", "landlock", "sandbox-exec"})
+GOAL_MILLISECONDS = 25.0
+KINDS = ("bubblewrap", "landlock", "sandbox-exec")
 
 
-def median(run) -> float:
-    """Milliseconds of the median round."""
-    times = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        assert run().ok
-        times.append(time.perf_counter() - began)
-    return 1000 * statistics.median(times)
-
-
-def measure() -> dict[str, float]:
-    """Milliseconds by kind, `bare` among them; kinds that this machine does not have are left out."""
-    with tempfile.TemporaryDirectory() as name:
+def main() -> bool:
+    good = True
+    with tempfile.TemporaryDirectory(prefix="vdo-bench-") as name:
         folder = Path(name)
         env = {"PATH": "/usr/bin:/bin"}
-        found = {"bare": median(lambda: process.run(["sh", "-c", "true"], cwd=folder, env=env, seconds=10))}
-        for kind in sorted(KINDS):
+
+        def bare() -> None:
+            assert process.run(["sh", "-c", "true"], cwd=folder, env=env, seconds=10).ok
+
+        for kind in KINDS:
             try:
-                sandbox = choose(without=KINDS - {kind})
+                sandbox = choose(without=frozenset(KINDS) - {kind})
             except SandboxUnavailable:
                 continue
-            found[kind] = median(lambda sandbox=sandbox: sandbox.run("true", folder))
-    return found
-
-
-def main() -> int:
-    found = measure()
-    if "--json" in sys.argv:
-        print(json.dumps(found))
-    else:
-        for kind, milliseconds in found.items():
-            times = milliseconds / found["bare"]
-            print(f"sandbox {kind:12} {milliseconds:6.1f} ms  {times:5.1f} x  +{milliseconds - found['bare']:.1f} ms")
-    return 0 if found.get("bubblewrap", 0) - found["bare"] <= MOST_MILLISECONDS else 1
+            pairs = measure(lambda sandbox=sandbox: sandbox.run("true", folder), bare, rounds=20)
+            ours, theirs = (1000 * statistics.median(times) for times in (pairs.ours, pairs.theirs))
+            held = ours - theirs <= GOAL_MILLISECONDS
+            good = good and held
+            mark = "ok  " if held else "OVER"
+            print(f"{mark} a command in {kind}: {ours:.1f} ms against {theirs:.1f} ms (goal: at most 25 ms more)")
+    return good
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(0 if main() else 1)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vdo.process import LimitReached
+from vdo.removal import remove
 from vdo.sandbox import interpreter
 from vdo.sandbox.contract import GIB, Access, Limits, Sandbox
 from vdo.sandbox.network import Network
-from vdo.sandbox.removal import remove
 from vdo.sandbox.setup import Setup
 from vdo.sandbox.watch import size_of
 

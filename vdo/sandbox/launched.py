@@ -14,9 +14,9 @@ from pathlib import Path
 from vdo import process
 from vdo.leftovers import MARK
 from vdo.process import Completed
+from vdo.removal import remove
 from vdo.sandbox import interpreter, launcher
 from vdo.sandbox.contract import Access, Limits, base_environ, rlimits
-from vdo.sandbox.removal import remove
 from vdo.sandbox.watch import Watch
 
 

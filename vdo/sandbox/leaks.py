@@ -1,0 +1,118 @@
+"""Finding strings that look like secrets in what a job wrote, before they are committed for good."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vdo.job import Action
+from vdo.sandbox.guards import differences
+from vdo.secrets import Secrets
+from vdo.tree import Mode, Tree
+
+ALLOW = "pragma: allowlist secret"
+"""In a comment at the end of a line, it says that what is there only looks like a secret."""
+
+MAX_BYTES = 2 << 20
+"""Of a file; what is longer is data, and line by line it would take minutes."""
+
+# Each looks for the form of one provider's keys. Left out are those that look for anything unusual (the entropy
+# detectors), for words (`password = "..."`) and for addresses: test data and examples are full of these.
+_DETECTORS = (
+    *(
+        "ArtifactoryDetector",
+        "AWSKeyDetector",
+        "AzureStorageKeyDetector",
+        "CloudantDetector",
+        "DiscordBotTokenDetector",
+    ),
+    *("GitHubTokenDetector", "GitLabTokenDetector", "IbmCloudIamDetector", "IbmCosHmacDetector", "JwtTokenDetector"),
+    *("MailchimpDetector", "NpmDetector", "OpenAIDetector", "PrivateKeyDetector", "PypiTokenDetector"),
+    *("SendGridDetector", "SlackDetector", "SoftlayerDetector", "SquareOAuthDetector", "StripeDetector"),
+    *("TelegramBotTokenDetector", "TwilioKeyDetector"),
+)
+# None of them asks a provider whether a key is a valid one.
+_FILTERS = (
+    "detect_secrets.filters.allowlist.is_line_allowlisted",
+    "detect_secrets.filters.heuristic.is_sequential_string",
+    "detect_secrets.filters.heuristic.is_templated_secret",
+    "detect_secrets.filters.heuristic.is_prefixed_with_dollar_sign",
+    "detect_secrets.filters.heuristic.is_not_alphanumeric_string",
+)
+# The library keeps its settings in the module.
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A line that should not be committed. It never holds the secret itself."""
+
+    path: str
+    line: int
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.kind}"
+
+
+def secrets_in(before: Tree, after: Tree, known: Secrets | None = None) -> tuple[Finding, ...]:
+    """Lines that `after` has and `before` has not, and that hold a secret by their form or one that is `known`.
+
+    What was there before is inherited as it is: it is no news, and no job of this one's.
+    """
+    found: set[Finding] = set()
+    texts = dict(_texts(before, after))
+    for path, (old, new) in texts.items():
+        lines = new.split("\n")
+        for number, name in _known_in(lines, known or Secrets()):
+            found.add(Finding(path, number, f"the value of {name}"))
+        inherited = set(old.split("\n"))
+        for number, kind in _scan(path, new):
+            if not 0 < number <= len(lines) or lines[number - 1] not in inherited:
+                found.add(Finding(path, number, kind))
+    return tuple(sorted(found, key=lambda each: (each.path, each.line, each.kind)))
+
+
+def _texts(before: Tree, after: Tree) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Changed files, as they were and as they are; binary and huge ones are left out."""
+    for path, action in differences(before, after):
+        if action is Action.DELETED or after.mode(path) in (Mode.SYMLINK, Mode.SUBMODULE):
+            continue
+        data = after.read(path)
+        if b"\0" in data[:8192] or len(data) > MAX_BYTES:
+            continue
+        old = before.read(path) if action is Action.MODIFIED and before.mode(path) is not Mode.SUBMODULE else b""
+        yield path, (_text(old), _text(data))
+
+
+def _text(data: bytes) -> str:
+    """In ASCII, as keys are: the library reads files in the encoding of the user's locale, and skips others."""
+    return data.decode("ascii", "replace").replace("\ufffd", "?").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _known_in(lines: list[str], known: Secrets) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(lines, start=1):
+        name = known.find(line) if known.values else None
+        if name is not None:
+            yield number, name
+
+
+def _scan(path: str, text: str) -> list[tuple[int, str]]:
+    # Loads all its detectors, and only a job that is about to be committed needs it.
+    from detect_secrets.core.secrets_collection import SecretsCollection
+    from detect_secrets.settings import transient_settings
+
+    settings = {
+        "plugins_used": [{"name": name} for name in _DETECTORS],
+        "filters_used": [{"path": name} for name in _FILTERS],
+    }
+    with tempfile.TemporaryDirectory(prefix="vdo-scan-") as folder, _LOCK, transient_settings(settings):
+        # Under its own ending, by which the library knows comments, and no other part of its name.
+        name = f"file{Path(path).suffix}"
+        (Path(folder) / name).write_bytes(text.encode("ascii"))
+        collection = SecretsCollection(root=folder)
+        collection.scan_file(name)
+        return [(secret.line_number, secret.type) for _, secret in collection]
