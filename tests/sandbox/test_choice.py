@@ -28,7 +28,7 @@ def test_one_that_does_not_start_fails_the_proof(monkeypatch):
     sandbox = sandbox_of("bubblewrap")
     monkeypatch.setattr(sandbox, "_bwrap", "/bin/false")
 
-    assert failure(sandbox).startswith("it does not start")
+    assert failure(sandbox).startswith("the sandbox did not start")
 
 
 def test_the_choice_is_made_once():
@@ -186,3 +186,24 @@ def test_values_of_the_environment_are_in_no_command_line(folder):
         done = sandbox_of(kind).run('echo "$TOKEN"; sleep 0.2', folder, env={"TOKEN": "t0ken-v4lue"}, on_output=look)
         assert done.output == "t0ken-v4lue\n"
     assert seen and not any(b"t0ken-v4lue" in line for line in seen)
+
+
+def test_a_sandbox_that_fails_is_not_taken_for_a_red_check(sandbox, folder):
+    (folder / "gone").mkdir()
+    (folder / "gone").rmdir()
+
+    with pytest.raises((SandboxUnavailable, FileNotFoundError)):
+        sandbox.run("true", folder, access=Access(read_only=(folder / "gone",), path=(), writable=(folder / "gone",)))
+
+
+def test_what_bubblewrap_says_of_itself_is_in_the_error(folder):
+    with pytest.raises(SandboxUnavailable, match="gone"):
+        sandbox_of("bubblewrap").run("true", folder, access=Access(read_only=(folder / "gone",)))
+
+
+def test_nobody_sees_the_sign_of_the_start(sandbox, folder):
+    pieces: list[bytes] = []
+
+    done = sandbox.run("printf one; sleep 0.1; printf two", folder, on_output=pieces.append)
+
+    assert done.output == "onetwo" and b"".join(pieces) == b"onetwo"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -12,9 +13,11 @@ from pathlib import Path
 from vdo import process
 from vdo.process import Completed
 from vdo.sandbox import nobody
-from vdo.sandbox.contract import NOTHING_MORE, USUAL, Access, Limits, SandboxUnavailable, base_environ, rlimits
+from vdo.sandbox.contract import NOBODY, NOTHING_MORE, USUAL, Access, Limits, SandboxUnavailable, base_environ, rlimits
+from vdo.sandbox.launched import tasks_of
 from vdo.sandbox.network import Network
 from vdo.sandbox.nobody import Reach
+from vdo.sandbox.sign import StartSign
 from vdo.sandbox.watch import Watch
 
 PROJECT = Path("/project")
@@ -29,7 +32,7 @@ _ROOT_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 # The first process of the sandbox, with which all others end. bubblewrap's own would report the command's end before
 # it ends itself, so that a process could outlive the report by a moment. Who takes too much memory for the machine is
 # ended before anybody else. The input was used up by bubblewrap.
-_INSIDE = 'echo 1000 2>/dev/null >/proc/self/oom_score_adj; sh -c "$1" </dev/null; exit $?'
+_INSIDE = 'echo 1000 2>/dev/null >/proc/self/oom_score_adj; echo "$2"; sh -c "$1" </dev/null; exit $?'
 
 
 class Bubblewrap:
@@ -66,7 +69,7 @@ class Bubblewrap:
         check_stop: Callable[[], None] = lambda: None,
         on_output: Callable[[bytes], object] = lambda _data: None,
     ) -> Completed:
-        folders = [folder, *access.writable]
+        folders, sign = [folder, *access.writable], StartSign(on_output)
         network = Network.find() if access.network else None
         reach = None
         if os.geteuid() == 0:
@@ -74,7 +77,7 @@ class Bubblewrap:
                 nobody.give(each)
             reach = Reach([*folders, *access.read_only, _ETC])
         options = self._strict(folder, limits, env, access, network, reach.source if reach else lambda path: path)
-        line = [self._bwrap, "--args", "0", "--", *_limited(command, limits)]
+        line = [self._bwrap, "--args", "0", "--", *_limited(command, limits, sign.text)]
         if network is not None:
             line = network.wrap(line)
         if reach is not None:
@@ -86,10 +89,10 @@ class Bubblewrap:
             watch.check()
 
         def take(data: bytes) -> None:
-            on_output(data)
+            sign.take(data)
             watch.printed(data)
 
-        return process.run(
+        done = process.run(
             line,
             cwd=Path("/"),
             env={"PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"},
@@ -101,6 +104,7 @@ class Bubblewrap:
             on_output=take,
             on_start=watch.started,
         )
+        return sign.judge(done)
 
     def _strict(
         self,
@@ -156,10 +160,17 @@ def _above(path: Path) -> list[str]:
     return [word for folder in reversed(path.parents[:-1]) for word in ("--dir", str(folder))]
 
 
-def _limited(command: str, limits: Limits) -> list[str]:
-    """`command` under the kernel's limits, set inside: processes are counted for each user namespace (Linux 5.14)."""
+def _limited(command: str, limits: Limits, sign: str) -> list[str]:
+    """`command` under the kernel's limits, set inside: there it has a count of processes of its own."""
     sizes = rlimits(limits)
-    return ["prlimit", *(f"--{name}={size}" for name, size in sizes.items()), "--", "sh", "-c", _INSIDE, "sh", command]
+    if _kernel() < (5, 14):  # it counts all processes of the user together
+        sizes["nproc"] += tasks_of(NOBODY if os.geteuid() == 0 else os.geteuid())
+    flags = [f"--{name}={size}" for name, size in sizes.items()]
+    return ["prlimit", *flags, "--", "sh", "-c", _INSIDE, "sh", command, sign]
+
+
+def _kernel() -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
 
 
 @functools.cache

@@ -99,13 +99,13 @@ def failure(sandbox: Sandbox) -> str | None:
         command = f"{interpreter.python()} -I -S probe.py {secret} {server.getsockname()[1]}"
         try:
             done = sandbox.run(command, folder / "work", limits=Limits(seconds=20), access=interpreter.bare())
-        except OSError as error:
+        except (OSError, SandboxUnavailable) as error:
             return str(error)
         if done.exit_code == 3:
             return "it does not hold: a command could leave it"
         proof = folder / "work/proof"
         if not done.ok or not proof.is_file():
-            return f"it does not start: {done.output.strip()[-300:] or done.exit_code}"
+            return f"it does not work: {done.output.strip()[-300:] or done.exit_code}"
     return None
 
 

@@ -88,7 +88,8 @@ class Sandbox(Protocol):
         """Run `command` by `sh -c` in `folder`, the one place that it may write to besides `access.writable`.
 
         `env` comes on top of a fixed small environment; nothing of vdo's own reaches it. Everything that it started
-        is gone when this returns. When vdo runs as root, folder and `access.writable` belong to nobody from then on.
+        is gone when this returns. SandboxUnavailable when it could not even be started. When vdo runs as root, folder
+        and `access.writable` belong to nobody from then on.
         """
         ...
 

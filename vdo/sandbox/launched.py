@@ -17,6 +17,7 @@ from vdo.process import Completed
 from vdo.removal import remove
 from vdo.sandbox import interpreter, launcher
 from vdo.sandbox.contract import Access, Limits, base_environ, rlimits
+from vdo.sandbox.sign import StartSign
 from vdo.sandbox.watch import Watch
 
 
@@ -34,6 +35,8 @@ class Launch:
     """What landlock handles: accesses to files, to the network, scopes. As many as this kernel knows."""
     rules: list[tuple[str, int]] | None = None
     """Paths, each with the accesses that are allowed there and below."""
+    sign: str = ""
+    """Printed just before the command."""
     seccomp: bytes = b""
     """A program for the kernel's filter of system calls."""
 
@@ -54,12 +57,13 @@ def run(
     try:
         (scratch / "home").mkdir()
         given = {"TMPDIR": str(scratch), **({MARK: mark} if mark else {}), **env}
-        sizes = rlimits(limits)
+        sizes, sign = rlimits(limits), StartSign(on_output)
         plain = Launch(
             argv=[],
             folder=str(folder),
             env=base_environ(access, given, str(scratch / "home")),
             rlimits={**sizes, "nproc": sizes["nproc"] + tasks_of(os.geteuid())},
+            sign=sign.text,
         )
         watch = Watch(limits, [folder, *access.writable, scratch])
 
@@ -68,10 +72,10 @@ def run(
             watch.check()
 
         def take(data: bytes) -> None:
-            on_output(data)
+            sign.take(data)
             watch.printed(data)
 
-        return process.run(
+        done = process.run(
             [str(interpreter.python()), "-I", "-S", str(Path(launcher.__file__))],
             cwd=Path("/"),
             env={"PATH": os.defpath},
@@ -82,6 +86,7 @@ def run(
             on_output=take,
             on_start=watch.started,
         )
+        return sign.judge(done)
     finally:
         remove(scratch)
 

@@ -44,6 +44,7 @@ def main() -> int:
     if child == 0:
         try:
             _confine(launch, libc)
+            os.write(1, f"{launch.sign}\n".encode())
             os.execve(launch.argv[0], launch.argv, launch.env)
         except BaseException as error:
             os.write(2, f"cannot start: {error}\n".encode())
