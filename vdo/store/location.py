@@ -63,18 +63,19 @@ def _walk_up(start: Path) -> Location | None:
             if candidate.stat().st_dev != device:  # git goes no further without GIT_DISCOVERY_ACROSS_FILESYSTEM
                 return None
             inner = candidate / ".git"
-            if inner.is_dir() and _is_git_dir(inner):
+            if inner.is_dir() and is_git_dir(inner):
                 return _plain(inner, bare=False, also=candidate)
             if inner.exists() or (candidate / "gitdir").exists():
                 return None
-            if _is_git_dir(candidate):
+            if is_git_dir(candidate):
                 return _plain(candidate, bare=True, also=candidate) if candidate.name != ".git" else None
     except OSError:
         return None
     return None
 
 
-def _is_git_dir(folder: Path) -> bool:
+def is_git_dir(folder: Path) -> bool:
+    """It has what git looks for in a repository's own folder."""
     return (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
 
 
