@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,29 @@ def complete(*words: str, cwd: Path) -> list[str]:
     )
     assert done.stderr == ""
     return [line for line in done.stdout.splitlines() if line.startswith("plain")]
+
+
+def in_bash(*words: str, cwd: Path) -> list[str]:
+    """What bash itself offers, with the script of `vdo completion bash`."""
+    listed = " ".join(shlex.quote(word) for word in ("vdo", *words))
+    script = (
+        f"source <(vdo completion bash); COMP_WORDS=({listed}); COMP_CWORD={len(words)}; "
+        '_vdo_completion vdo; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path}
+    done = subprocess.run(["bash", "-c", script], cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_bash_shows_titles_and_inserts_numbers(jobs, platform):
+    platform.new("Star * and $(touch owned) and more")
+
+    assert in_bash("show", "", cwd=platform.path)[:2] == ["5  (Star * and $(touch owned) and more)", "4  (Report)"]
+    assert in_bash("show", "4", cwd=platform.path) == ["4"]
+    assert in_bash("undel", cwd=platform.path) == ["undelete"]
+    assert "--extends" in in_bash("new", "--e", cwd=platform.path)
 
 
 def test_jobs_are_completed_with_their_titles(jobs, platform, tmp_path):

@@ -261,6 +261,15 @@ def test_deploy_writes_everything_and_says_where_from(run, ask, jobs, tmp_path):
     assert run("deploy", "--latest", "1", str(target), "--force").stdout.endswith("1 of yours put aside)\n")
 
 
+def test_an_empty_folder_name_is_not_the_current_folder(run, jobs, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    for arguments in (["deploy", "4", ""], ["init", ""], ["deploy", "4", "a\x00b"]):
+        assert run(*arguments).exit_code == 2
+    assert list(Path().iterdir()) == []
+
+
 def test_land_brings_the_lineage_onto_a_branch(run, ask, jobs, platform):
     landed = run("land", "2", "--onto", "release")
     assert landed.exit_code == 0 and "release is new" in landed.stdout
@@ -369,3 +378,29 @@ def test_a_read_only_repository_can_be_read_and_says_why_it_cannot_be_written(ru
         assert run("new", "t", "--agent", agent()).exit_code == 3
     finally:
         subprocess.run(["chmod", "-R", "u+w", platform.path], check=True)
+
+
+def test_a_plan_only_job_waits_for_run(run, ask, platform, agent, tmp_path):
+    from vdo.demo import script
+
+    answers = tmp_path / "answers.json"
+    answers.write_bytes(script("shell").recording())
+    planned = run("new", "Shell", "--agent", f"replay:{answers}", "--plan-only")
+
+    assert planned.exit_code == 0, planned.output
+    assert planned.stdout.startswith("#1 Shell  planned") and "`vdo plan 1`" in planned.stderr
+    assert "summary:" in run("plan", "1").stdout
+
+
+@pytest.mark.slow
+def test_the_demo_leaves_a_repository_and_says_where(tmp_path):
+    from click.testing import CliRunner
+
+    from vdo.cli.main import vdo
+
+    done = CliRunner().invoke(vdo, ["-q", "demo", str(tmp_path / "demo")])
+    assert done.exit_code == 0, done.output
+    assert "replays recorded answers" in done.stdout and "$ vdo extend 1" in done.stdout
+    assert f"vdo -C {tmp_path}/demo/platform.git list" in done.stdout
+    again = CliRunner().invoke(vdo, ["demo", str(tmp_path / "demo")])
+    assert again.exit_code == 2 and "is not empty" in again.stderr

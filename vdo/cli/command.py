@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 
 import click
@@ -74,7 +75,22 @@ class Dollars(click.ParamType):  # type: ignore[type-arg]
         return amount
 
 
+class Folder(click.ParamType):  # type: ignore[type-arg]
+    """A folder. An empty name, which is an unset variable of a script, must not mean the current one."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if not str(value) or "\0" in str(value):
+            self.fail("the name of the folder is empty" if not str(value) else "a NUL cannot be in a name", param, ctx)
+        return Path(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="dir")]
+
+
 JOB = JobName()
+FOLDER = Folder()
 USD = Dollars()
 
 

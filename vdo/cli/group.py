@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
@@ -56,8 +57,16 @@ class Commands(click.Group):
         """
         output.prepare_streams()
         arguments = sys.argv[1:] if args is None else list(args)
-        self._main_shell_completion({}, "vdo")
+        if "_VDO_COMPLETE" in os.environ:
+            self._complete()
         sys.exit(boundary.run(lambda: self._invoke(arguments), arguments))
+
+    def _complete(self) -> None:
+        """Answer the shell that asks for completions, and end."""
+        from vdo.cli import completing
+
+        completing.register()
+        self._main_shell_completion({}, "vdo")
 
     def _invoke(self, arguments: list[str]) -> Any:
         with self.make_context("vdo", list(arguments)) as ctx:

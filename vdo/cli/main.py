@@ -43,6 +43,7 @@ SECTIONS = {
         "trash": "show or empty the trash",
         "config": "each setting, and where it comes from",
         "doctor": "check repository and machine",
+        "demo": "the main job from end to end, without a key",
         "completion": "complete commands and jobs in your shell",
     },
 }

@@ -67,9 +67,8 @@ def show_ended(session: Session, jobs: Sequence[Job]) -> int:
     failed = [job for job in jobs if job.state not in _GOOD]
     for job in failed:
         output.problem_of(failure(job), as_json=False)
-    done = [job for job in jobs if job.state is State.COMPLETED]
-    if done and not failed:
-        output.tell(session, f"next: {_next(done[-1])}")
+    if jobs and not failed:
+        output.tell(session, f"next: {_next(jobs[-1])}")
     return 1 if failed else 0
 
 
@@ -90,6 +89,8 @@ def _took(job: Job) -> str:
 
 
 def _next(job: Job) -> str:
+    if job.state is State.PLANNED:
+        return f"`vdo plan {job.id}` shows the plan, with -e you change it; `vdo run {job.id}` goes on from it"
     return f"`vdo diff {job.id}` shows what it changed, `vdo deploy {job.id} DIR` writes its code into a folder"
 
 

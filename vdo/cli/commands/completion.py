@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from vdo.cli import output
+from vdo.cli import completing, output
 from vdo.cli.command import command, pass_session
 from vdo.cli.session import Session
 
@@ -22,6 +22,7 @@ vdo completion fish > ~/.config/fish/completions/vdo.fish
 @click.pass_context
 def completion_command(ctx: click.Context, session: Session, shell: str) -> None:
     """Print the script that makes SHELL complete commands, options and job numbers (with their titles)."""
+    completing.register()
     found = get_completion_class(shell)
     assert found is not None
     script = found(ctx.find_root().command, {}, "vdo", "_VDO_COMPLETE").source()

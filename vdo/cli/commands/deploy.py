@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from vdo.cli import formats, output, terminal
-from vdo.cli.command import command, job_argument, pass_session
+from vdo.cli.command import FOLDER, command, job_argument, pass_session
 from vdo.cli.session import Session
 
 EXAMPLES = """
@@ -19,7 +19,7 @@ vdo deploy 51 /srv/platform             back to an earlier one
 
 @command("deploy", examples=EXAMPLES)
 @job_argument()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=FOLDER)
 @click.option("--latest", is_flag=True, help="The newest completed job of JOB's project instead of JOB.")
 @click.option("--force", is_flag=True, help="Put aside what is in the way or was edited.")
 @pass_session

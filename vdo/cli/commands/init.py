@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from vdo.cli import output
-from vdo.cli.command import command, pass_session
+from vdo.cli.command import FOLDER, command, pass_session
 from vdo.cli.session import Session
 from vdo.cli.terminal import safe_line
 
@@ -21,7 +21,7 @@ vdo init                                   adopt the repository in this folder
 
 
 @command("init", examples=EXAMPLES)
-@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="[DIR]", default=".", type=FOLDER)
 @click.option("--from", "source", metavar="SRC", help="Start from existing code: a folder, a repository or its URL.")
 @click.option("--branch", metavar="B", help="The branch of SRC to start from.")
 @pass_session

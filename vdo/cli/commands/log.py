@@ -51,6 +51,8 @@ def log_command(session: Session, job: str, follow: bool, patch: bool) -> None:
 def _entries(session: Session, job: Job, *, follow: bool) -> Iterator[LogEntry]:
     """What is there; with `follow` also what comes, until nothing can come any more."""
     seen = -1
+    if follow and job.state in (State.QUEUED, State.WAITING):
+        output.tell(session, f"job #{job.id} is {job.state.value}; `vdo run` in another terminal starts it")
     while True:
         # The state first: what is written between the two questions is then read by the second.
         state = session.readings.reader.state(session.readings.reader.job(job.id))
