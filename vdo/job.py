@@ -181,6 +181,8 @@ class CheckReport:
     results: tuple[CheckResult, ...] = ()
     sandbox: str | None = None
     """How the checks were confined: bubblewrap, landlock, none ..."""
+    blocked: str = ""
+    """Why they could not be run without a person's word."""
 
     @property
     def passed(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -77,6 +77,9 @@ class MemoryBase:
 class Tree:
     """A complete project in memory. Every write is checked against the path rules before it happens."""
 
+    guard: Callable[[str], None] | None = None
+    """Asked before a file is written or removed; raises BadPath for one that is protected."""
+
     def __init__(self, base: Base | None = None, changes: Mapping[str, Content | Entry | None] | None = None) -> None:
         self.base: Base = base if base is not None else MemoryBase()
         self.changes: dict[str, Content | Entry | None] = dict(changes or {})
@@ -121,6 +124,7 @@ class Tree:
 
     def write(self, path: str, data: bytes, mode: Mode | None = None) -> None:
         """Creates or replaces a file; the mode of an existing one is kept unless given. Raises BadPath."""
+        self._ask_guard(path)
         self.check_writable(path)
         found = self._find(path)
         if mode is None:
@@ -132,7 +136,8 @@ class Tree:
         self._put(path, Content(mode, data))
 
     def delete(self, path: str) -> None:
-        """Removes a file; raises KeyError when there is none."""
+        """Removes a file; raises KeyError when there is none, BadPath when it is protected."""
+        self._ask_guard(path)
         if self._find(path) is None:
             raise KeyError(path)
         self._put(path, None)
@@ -156,6 +161,10 @@ class Tree:
             else:
                 self.changes[source] = undo
             raise
+
+    def _ask_guard(self, path: str) -> None:
+        if self.guard is not None:
+            self.guard(path)
 
     def check_writable(self, path: str) -> None:
         """Raises BadPath unless a file may be written at `path` in this tree.

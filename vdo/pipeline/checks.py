@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vdo import folders
 from vdo.config import Config, ProjectConfig
 from vdo.config import project as read_project
 from vdo.config.project import FILE
 from vdo.config.values import SANDBOXES
 from vdo.errors import ConfigError
 from vdo.job import CheckReport, CheckResult, JobSpec, Oid, Plan
+from vdo.pipeline.environments import Ready, prepare
 from vdo.process import Completed
-from vdo.sandbox import interpreter
 from vdo.sandbox.choice import choose
 from vdo.sandbox.contract import Limits, Sandbox
 from vdo.sandbox.unconfined import Unconfined
-from vdo.store import checkout
+from vdo.sandbox.verdicts import Question, Verdicts
+from vdo.store import checkout, objects
 from vdo.tree import Tree
 
 if TYPE_CHECKING:
@@ -33,6 +36,17 @@ class Checker:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._protects: tuple[str, ...] | None = None
+
+    @property
+    def protects(self) -> tuple[str, ...]:
+        """Patterns of files that the parent does not let its children change; a merge or a rollback changes nothing."""
+        desk = self._desk
+        if desk.entry.base is None or desk.spec.merge_only or desk.spec.rollback_to is not None:
+            return ()
+        if self._protects is None:
+            self._protects = _trusted(desk.repository.tree(desk.entry.base)).protect
+        return self._protects
 
     def commands(self, tree: Tree) -> tuple[str, ...]:
         """The parents' checks, the tree's own and those of the command line; each once. Raises ConfigError.
@@ -71,15 +85,40 @@ class Checker:
             return CheckReport((CheckResult(f"read {FILE}", False, 0.0, f"{problem}\n{problem.hint}"),))
         if not commands:
             return CheckReport()
-        sandbox = sandbox_of(self._desk.config)
-        with checkout.private_folder(self._desk.claim.nonce) as outer:
+        desk = self._desk
+        sandbox = sandbox_of(desk.config)
+        ready = prepare(desk, tree, project_of(tree), sandbox)
+        if ready.blocked:
+            return CheckReport((CheckResult("setup", False, 0.0, ready.blocked),), sandbox.name, ready.blocked)
+        if ready.red is not None:
+            return CheckReport((replace(ready.red, output=shorten(ready.red.output)),), sandbox.name)
+        return CheckReport(tuple(self._run_all(tree, commands, sandbox, ready)), sandbox.name)
+
+    def _run_all(self, tree: Tree, commands: Sequence[str], sandbox: Sandbox, ready: Ready) -> list[CheckResult]:
+        """Each check's verdict: the one that is known, else by running it in a fresh checkout."""
+        desk = self._desk
+        oid = objects.preview(desk.repository.repo, tree)
+        questions = {command: Question.of(oid, command, ready.key, sandbox, desk.config.limits) for command in commands}
+        verdicts = Verdicts(folders.cache(desk.around.environ) / "verdicts")
+        # Without a sandbox a check sees the whole machine: what was green once says nothing.
+        known = {} if sandbox.name == "none" else {one: verdicts.green(questions[one]) for one in commands}
+        if all(known.get(command) is not None for command in commands):
+            return [CheckResult(command, True, 0.0, cached=True) for command in commands]
+        results = []
+        with checkout.private_folder(desk.claim.nonce) as outer:
             folder = outer / "project"
             folder.mkdir()
             checkout.write(tree, folder)
-            results = [self._run_one(sandbox, command, folder) for command in commands]
-        return CheckReport(tuple(results), sandbox.name)
+            if ready.environment is not None:
+                ready.environment.link_into(folder)
+            for command in commands:
+                result = self._run_one(sandbox, command, folder, ready)
+                results.append(result)
+                if result.passed and sandbox.name != "none":
+                    verdicts.record(questions[command], result.seconds)
+        return results
 
-    def _run_one(self, sandbox: Sandbox, command: str, folder: Path) -> CheckResult:
+    def _run_one(self, sandbox: Sandbox, command: str, folder: Path, ready: Ready) -> CheckResult:
         desk = self._desk
         desk.say(f"check: {command}")
         limits = desk.config.limits
@@ -92,7 +131,8 @@ class Checker:
                 processes=limits.processes,
                 disk=limits.disk,
             ),
-            access=interpreter.own(),
+            env=ready.environ,
+            access=ready.access,
             mark=desk.claim.nonce,
             check_stop=desk.check_stop,
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vdo import process, progress
 from vdo.config import Config
 from vdo.config.project import FILE
-from vdo.errors import Cancelled, ConfigError, Stopped
+from vdo.errors import BadPath, Cancelled, ConfigError, Stopped
 from vdo.job import EMPTY_TREE, Budget, CheckReport, Job, JobId, JobSpec, Oid, Plan, State
 from vdo.pipeline import record
 from vdo.pipeline.agents import can_work
@@ -20,6 +20,7 @@ from vdo.pipeline.briefing import brief
 from vdo.pipeline.checks import Checker
 from vdo.pipeline.ledger import Account
 from vdo.process import Completed
+from vdo.sandbox.guards import protected
 from vdo.store import checkout, objects, specs, throwaway
 from vdo.store.calllog import CallLog
 from vdo.store.claims import Claim
@@ -51,6 +52,8 @@ class Surroundings:
     observe: progress.Observer = progress.ignore
     stop: threading.Event = dataclasses.field(default_factory=threading.Event)
     allow_setup: bool = False
+    approve: Callable[[JobId, str, tuple[str, ...]], bool] | None = None
+    """Asks the user whether a job's setup (its command, the files that it sees) may run; None: nobody to ask."""
     merger: Merger | None = None
     """Merges trees; given by the service, as the package `merge` is no part of the pipeline."""
 
@@ -72,7 +75,7 @@ class Desk:
         start = files.get("base.json")
         self._start = record.Start(entry.base) if start is None else record.Start.load(start)
         self.base_tree: Oid = self._tree_of(entry.base)
-        self.tree: Tree = objects.overlay(repository.repo, self.base_tree, work)
+        self.tree = objects.overlay(repository.repo, self.base_tree, work)
         self.config = self._configured()
         plan = files.get("plan.json")
         self.plan: Plan | None = None if plan is None else record.load_plan(plan)
@@ -104,6 +107,21 @@ class Desk:
     @briefing.setter
     def briefing(self, value: Briefing) -> None:
         self._briefing = value
+
+    @property
+    def tree(self) -> Tree:
+        """The project as built so far; what its parent protects cannot be changed in it."""
+        return self._tree
+
+    @tree.setter
+    def tree(self, tree: Tree) -> None:
+        tree.guard = self._refuse_protected
+        self._tree = tree
+
+    def _refuse_protected(self, path: str) -> None:
+        patterns = self.checker.protects
+        if patterns and protected(patterns, [path]):
+            raise BadPath(f"{path!r} is protected by the project ({FILE}: protect): leave it as it is")
 
     def start(self, start: record.Start) -> None:
         """Begin from these commits: the tree is the base's, nothing is changed yet."""

@@ -7,6 +7,7 @@ there and goes on.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -20,6 +21,9 @@ from vdo.pipeline.briefing import pin
 from vdo.pipeline.checks import first_checks
 from vdo.pipeline.desk import Desk
 from vdo.pipeline.merging import merge, merge_only
+from vdo.sandbox.guards import tests_changed
+from vdo.sandbox.leaks import secrets_in
+from vdo.secrets import known
 from vdo.store import objects
 from vdo.store.identity import iso, now
 
@@ -79,7 +83,12 @@ def verify(desk: Desk) -> Result:
     """Run the checks; red ones go back to the agent, for a bounded number of rounds."""
     while True:
         if not desk.rounds.is_open and not _in_repair(desk):
+            leak = _leak(desk)
+            if leak is not None:
+                return leak
             _check(desk)
+            if desk.report.blocked:
+                return Result(Outcome.BLOCKED, desk.report.blocked, f"`vdo retry {desk.job} --allow-setup` allows it")
             if desk.report.passed:
                 return DONE
         end = _end_of_rounds(desk)
@@ -88,6 +97,30 @@ def verify(desk: Desk) -> Result:
         result = _repair(desk)
         if not result.ok:
             return result
+
+
+def _leak(desk: Desk) -> Result | None:
+    """A key or password that the job would commit: found before it is in a commit that people push."""
+    if desk.spec.rollback_to is not None:
+        return None
+    before = objects.load(desk.repository.repo, desk.base_tree)
+    found = secrets_in(before, desk.tree, known(desk.around.environ))
+    if not found:
+        return None
+    places = "; ".join(map(str, found[:5])) + (f"; {len(found) - 5} more" if len(found) > 5 else "")
+    hint = f"if it is none, mark the line with `pragma: allowlist secret`: vdo retry {desk.job} -m FEEDBACK"
+    return Result(Outcome.FAILED, f"something that looks like a secret would be committed: {places}", hint)
+
+
+def _judge_tests(desk: Desk) -> None:
+    """Say in the commit how the job changed what it was judged by."""
+    if desk.spec.merges or desk.spec.rollback_to is not None:
+        return
+    change = tests_changed(objects.load(desk.repository.repo, desk.base_tree), desk.tree)
+    if change.added or change.weakens:
+        lists = {"added": change.added, "changed": change.changed, "deleted": change.deleted}
+        desk.keep("tests.json", json.dumps(lists, ensure_ascii=False, indent=1).encode() + b"\n")
+        desk.entry = replace(desk.entry, extra=(*desk.entry.extra, ("Vdo-Tests", str(change))))
 
 
 def _check(desk: Desk) -> None:
@@ -187,6 +220,7 @@ def commit(desk: Desk) -> Result:
             counts = count_files(desk)
         except BadPath as problem:
             return Result(Outcome.FAILED, str(problem), problem.hint)
+        _judge_tests(desk)
         desk.entry = replace(desk.entry, files=counts)
         with desk.repository.writing():
             tree, parents = desk.store_tree(), desk.start_commits

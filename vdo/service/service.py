@@ -171,6 +171,7 @@ class Service:
         observe: progress.Observer = progress.ignore,
         stop: threading.Event | None = None,
         allow_setup: bool = False,
+        approve: Callable[[JobId, str, tuple[str, ...]], bool] | None = None,
     ) -> list[Job]:
         """Run jobs with those that they wait for, or everything queued and interrupted; the jobs that ended.
 
@@ -190,7 +191,14 @@ class Service:
         wanted = with_unfinished_parents(self.reader, jobs) if names else pending(self.reader)
         _ = self.repository.identity  # without one nothing can be committed: say so before any work begins
         around = Surroundings(
-            self.config, self.environ, self._configured, observe, stop or threading.Event(), allow_setup, Ladder()
+            self.config,
+            self.environ,
+            self._configured,
+            observe,
+            stop or threading.Event(),
+            allow_setup=allow_setup,
+            approve=approve,
+            merger=Ladder(),
         )
         ended = Schedule(self.reader, self.open_repository, around, wanted).run(workers)
         problems = [one.problem for one in ended if one.problem is not None]

@@ -232,6 +232,7 @@ def read_folder(git: Git, tree: Tree, folder: Path) -> dict[str, Content | None]
 def adopt(tree: Tree, changes: Mapping[str, Content | None]) -> None:
     """Take changes into a tree, all or nothing: deletions first, so that a file can become a folder. Raises BadPath."""
     trial = Tree(tree.base, tree.changes)
+    trial.guard = tree.guard
     for path, change in changes.items():
         if change is None:
             trial.delete(path)
