@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 import subprocess
 import tempfile
@@ -17,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vdo import paths
+from vdo import paths, removal
 from vdo.errors import BadPath, RepositoryError
 from vdo.store.git import Git
 from vdo.tree import Content, Mode, Tree
@@ -81,13 +80,9 @@ def leftovers(mark: str) -> list[Path]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder, also one whose inner folders were made unreadable."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        for inner, _, _ in os.walk(folder):
-            with contextlib.suppress(OSError):
-                os.chmod(inner, 0o700)
-        shutil.rmtree(folder, ignore_errors=True)
+    """Remove a folder in which a command had its way; what resists stays, and harms nobody."""
+    with contextlib.suppress(OSError):
+        removal.remove(folder)
 
 
 def _root() -> Path:
