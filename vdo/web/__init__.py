@@ -1,0 +1,1 @@
+"""The web page and the REST API: a view on the service, like the command line."""

@@ -1,0 +1,114 @@
+"""What people ask vdo to do over HTTP, within the limits of HTTP: the same acts for the API and the pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vdo.errors import AgentUnavailable, DeployRefused, JobStateError, UsageError
+from vdo.job import Job, State
+from vdo.service.service import NewJob, Service
+
+if TYPE_CHECKING:
+    from vdo.publish.deploy import Deployment
+
+MERGES = hasattr(Service, "merge")
+RESOLVES = hasattr(Service, "resolve")
+"""What this version's service offers; pages show no button for the rest."""
+
+RUNNABLE = frozenset({State.QUEUED, State.WAITING, State.PLANNED, State.INTERRUPTED})
+_INSTEAD = {
+    State.FAILED: "retry it",
+    State.CANCELLED: "retry it",
+    State.DELETED: "undelete it first",
+    State.CONFLICTED: "resolve its conflicts",
+}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A job as somebody asks for it."""
+
+    title: str
+    description: str = ""
+    extends: str | None = None
+    merges: tuple[int, ...] = ()
+    agent: str | None = None
+    model: str | None = None
+
+
+def create(service: Service, wish: Wish) -> Job:
+    """Record the job. Raises UsageError, AgentUnavailable, RevisionNotFound, ..."""
+    check_agent(service, wish.agent)
+    if wish.merges and not MERGES:
+        raise UsageError("this version of vdo cannot merge jobs yet")
+    return service.new(
+        NewJob(
+            title=wish.title,
+            description=wish.description,
+            extends=wish.extends,
+            merges=tuple(map(str, wish.merges)),
+            agent=wish.agent,
+            model=wish.model,
+        )
+    )
+
+
+def agents(service: Service) -> list[str]:
+    """The agents that can be named over HTTP."""
+    return sorted({*service.config.agents, "claude"})
+
+
+def check_agent(service: Service, name: str | None) -> None:
+    """Only a name from the user's own configuration: a command line or a file would act with the user's rights."""
+    if name is not None and name not in agents(service):
+        raise AgentUnavailable(
+            f"there is no configured agent {name!r}",
+            hint=f"name one of these: {', '.join(agents(service))}; more can be added to the configuration",
+        )
+
+
+def runnable(service: Service, name: str) -> Job:
+    """The job, if it can be run; raises JobStateError with what to do else."""
+    job = service.reader.find(name)
+    state = service.reader.state(job)
+    if state not in RUNNABLE:
+        raise JobStateError(f"job #{job.id} is {state.value}, there is nothing to run", hint=_INSTEAD.get(state, ""))
+    return job
+
+
+def retry(service: Service, name: str, feedback: str) -> Job:
+    """Make a job ready to go on. One whose agent was a command line is left to the command line."""
+    job = service.reader.find(name)
+    if job.state is not State.DELETED:
+        spec = service.reader.record_json(job, "spec.json")
+        if spec is not None and spec["agent"] is not None and spec["agent"] not in agents(service):
+            raise AgentUnavailable(
+                f"the agent of job #{job.id} was named by a command line, which is not run over HTTP",
+                hint=f"`vdo retry {job.id}` does it",
+            )
+    return service.retry(name, feedback=feedback)
+
+
+def roots(service: Service) -> list[Path]:
+    """Where deployments may go."""
+    return list(service.config.deploy_roots)
+
+
+def deploy(
+    service: Service, name: str, target: str | None, *, own_only: bool = False, latest: bool = False
+) -> Deployment:
+    """Deploy into one of the configured roots, the first if none is named."""
+    allowed = roots(service)
+    if not allowed:
+        raise DeployRefused(
+            "no deploy root is configured, so nothing can be deployed over HTTP",
+            hint=f"set `deploy_roots: [/srv/app]` in {service.config.user_file}, or use `vdo deploy {name} DIR`",
+        )
+    wanted = allowed[0] if target is None else Path(target)
+    if str(wanted) not in map(str, allowed):
+        raise DeployRefused(
+            f"{target!r} is not one of the configured deploy roots", hint=f"choose from: {', '.join(map(str, allowed))}"
+        )
+    return service.deploy(name, wanted, own_only=own_only, latest=latest)
