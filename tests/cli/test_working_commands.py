@@ -235,6 +235,15 @@ def test_delete_undelete_and_trash(run, ask, jobs):
     assert run("undelete", "4").exit_code == 3
 
 
+def test_every_change_as_json_is_the_job_as_it_is_now(ask, run, jobs, agent):
+    assert ask("delete", "4")["state"] == "deleted"
+    assert ask("undelete", "4")["state"] == "completed"
+    assert ask("rollback", "4", "--to", "1", "--queue")["title"] == "Roll back to job #1: Platform shell"
+    assert ask("cancel", "5")["state"] == "cancelled"
+    assert ask("retry", "5", "--queue")["state"] == "queued"
+    assert ask("run", "5")["jobs"][0]["state"] == "completed"
+
+
 def test_cancel_ends_what_waits(run, ask, agent, jobs):
     assert run("cancel", "1").exit_code == 2
     run("new", "Waits", "--agent", agent(), "--queue")
