@@ -166,6 +166,10 @@ class Tree:
         if self.guard is not None:
             self.guard(path)
 
+    def take(self, trial: Tree) -> None:
+        """What `trial`, made from this tree's base and changes, has become."""
+        self.changes, self._folded = trial.changes, None
+
     def check_writable(self, path: str) -> None:
         """Raises BadPath unless a file may be written at `path` in this tree.
 

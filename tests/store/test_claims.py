@@ -138,13 +138,14 @@ def test_a_dead_holder_cannot_be_cancelled(tmp_path):
 
 
 def test_looking_does_not_take(tmp_path):
-    """`vdo list` looks at the claims all the time: a run that starts meanwhile must not be told that it came too late."""
+    """`vdo list` looks at the claims: a run that starts at that moment must not be told that it came too late."""
     claims.take(tmp_path, JOB).release()
     done = threading.Event()
 
     def look() -> None:
         while not done.is_set():
             claims.is_held(tmp_path, JOB)
+            time.sleep(0.0005)
 
     watchers = [threading.Thread(target=look) for _ in range(2)]
     for watcher in watchers:

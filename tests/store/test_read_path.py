@@ -16,7 +16,7 @@ job = reader.find("@")
 assert reader.description(job) == "text" and reader.record_json(job, "spec.json")["title"] == "Two"
 assert [child.id for child in reader.children(reader.job(1))] == [2]
 assert reader.provenance.origins(job.commit) and reader.tip(job) == job.commit and reader.state(job)
-print(*sorted(name for name in sys.modules if name.partition(".")[0] in {"pygit2", "_pygit2", "yaml", "anthropic", "rich"}))
+print(*sorted({"pygit2", "_pygit2", "yaml", "anthropic", "rich"} & sys.modules.keys()))
 """
 
 

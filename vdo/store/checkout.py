@@ -47,20 +47,15 @@ class Checkout:
         fresh: list[str] = []
         for path, info in _files(self.folder):
             seen.add(path)
-            known = path in self._stamps
-            if known and self._stamps[path] == _stamp(info) and info.st_ctime_ns < self._settled_ns:
-                continue
-            if known:
-                content = _read(self.folder, path, info)
+            if path not in self._stamps or path not in self.tree:
+                fresh.append(path)
+            elif self._stamps[path] != _stamp(info) or info.st_ctime_ns >= self._settled_ns:
+                content = _read(self.folder, path)
                 if content.data != self.tree.read(path) or content.mode != self.tree.mode(path):
                     changed[path] = content
-            else:
-                fresh.append(path)
         ignored = set() if include_ignored or not fresh else _ignored(git, self.folder, fresh)
-        for path in fresh:
-            if path not in ignored:
-                changed[path] = _read(self.folder, path, (self.folder / path).lstat())
-        changed.update(dict.fromkeys(self._stamps.keys() - seen))
+        changed.update((path, _read(self.folder, path)) for path in fresh if path not in ignored)
+        changed.update((path, None) for path in self._stamps.keys() - seen if path in self.tree)
         return changed
 
 
@@ -102,7 +97,7 @@ def _root() -> Path:
 
 
 def write(tree: Tree, folder: Path) -> Checkout:
-    """Write every file of the tree into the empty `folder`; submodules are left out."""
+    """Write every file of the tree into the empty `folder`; submodules are left out. Raises RepositoryError."""
     checkout = Checkout(folder, tree)
     made = {""}
     for path in tree.paths():
@@ -110,15 +105,23 @@ def write(tree: Tree, folder: Path) -> Checkout:
         if mode is Mode.SUBMODULE:
             continue
         parent = path.rpartition("/")[0]
-        if parent not in made:
-            _make_folders(folder, parent, made)
-        checkout._stamps[path] = _write_file(f"{folder}/{path}", tree.read(path), mode)
+        try:
+            if parent not in made:
+                _make_folders(folder, parent, made)
+            checkout._stamps[path] = _write_file(f"{folder}/{path}", tree.read(path), mode)
+        except FileExistsError:
+            raise RepositoryError(f"{path!r} is in the tree beside a name that is the same on this disk") from None
+        except (OSError, ValueError) as problem:
+            raise RepositoryError(
+                f"{path!r} cannot be written below {folder}: {problem}",
+                hint="check the free space; TMPDIR moves checkouts",
+            ) from None
     checkout._settled_ns = time.time_ns() - _TICK_NS
     return checkout
 
 
 def _make_folders(folder: Path, path: str, made: set[str]) -> None:
-    """Make each folder on the way. A name that exists but was not made here is a file or a link: a forged tree."""
+    """Make each folder on the way; FileExistsError when there is a file or a link: the tree was forged."""
     names = path.split("/")
     for depth in range(1, len(names) + 1):
         here = "/".join(names[:depth])
@@ -126,10 +129,7 @@ def _make_folders(folder: Path, path: str, made: set[str]) -> None:
             continue
         if names[depth - 1] in ("", ".", "..") or paths.is_git_name(names[depth - 1]):
             raise RepositoryError(f"the tree has a folder {here!r} that cannot be written to disk safely")
-        try:
-            os.mkdir(f"{folder}/{here}", 0o755)
-        except FileExistsError:
-            raise RepositoryError(f"the tree has both a file and a folder {here!r}") from None
+        os.mkdir(f"{folder}/{here}", 0o755)
         made.add(here)
 
 
@@ -156,50 +156,63 @@ def _stamp(info: os.stat_result) -> _Stamp:
 
 
 def _files(folder: Path, prefix: str = "") -> Iterator[tuple[str, os.stat_result]]:
-    """Every file below; only regular files and symbolic links can be part of a project."""
-    with os.scandir(folder / prefix) as found:
-        items = sorted(found, key=lambda item: item.name)
+    """Whatever lies below and is no folder; an inner `.git` counts as a file. Raises BadPath."""
+    try:
+        with os.scandir(folder / prefix) as found:
+            items = sorted(found, key=lambda item: item.name)
+    except OSError as problem:
+        raise BadPath(f"the folder {prefix!r} cannot be read: {problem.strerror}") from None
     for item in items:
         path = prefix + item.name
         if item.name == ".git" and not prefix:
             continue
         info = item.stat(follow_symlinks=False)
-        if stat.S_ISDIR(info.st_mode):
-            if paths.is_git_name(item.name):
-                raise BadPath(
-                    f"{path!r} is a repository inside the project: remove it, a job's tree holds its files itself"
-                )
+        if stat.S_ISDIR(info.st_mode) and not paths.is_git_name(item.name):
             yield from _files(folder, path + "/")
-        elif stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode):
-            yield path, info
         else:
-            raise BadPath(f"{path!r} is neither a file nor a folder nor a symbolic link (a pipe, a socket, a device)")
+            if item.name == ".gitignore" and not (stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode)):
+                raise BadPath(f"{path!r} is no file")  # git would wait for a pipe's writer
+            yield path, info
 
 
-def _read(folder: Path, path: str, info: os.stat_result) -> Content:
-    if stat.S_ISLNK(info.st_mode):
-        return Content(Mode.SYMLINK, os.fsencode(os.readlink(folder / path)))
+def _read(folder: Path, path: str) -> Content:
+    """The file as it is; raises BadPath for what cannot be part of a project."""
+    try:
+        info = (folder / path).lstat()
+        if stat.S_ISLNK(info.st_mode):
+            return Content(Mode.SYMLINK, os.fsencode(os.readlink(folder / path)))
+        _check_kind(path, info)
+        descriptor = os.open(folder / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as problem:
+        raise BadPath(f"{path!r} cannot be read: {problem.strerror}") from None
+    return Content(Mode.EXECUTABLE if info.st_mode & stat.S_IXUSR else Mode.FILE, data)
+
+
+def _check_kind(path: str, info: os.stat_result) -> None:
+    if stat.S_ISDIR(info.st_mode):
+        raise BadPath(f"{path!r} is a repository inside the project: remove it, a job's tree holds its files itself")
+    if not stat.S_ISREG(info.st_mode):
+        raise BadPath(f"{path!r} is neither a file nor a folder nor a symbolic link (a pipe, a socket, a device)")
     if info.st_size > MAX_FILE_BYTES:
         raise BadPath(f"{path!r} is {info.st_size:,} bytes large, at most {MAX_FILE_BYTES:,} are taken")
-    descriptor = os.open(folder / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        data = file.read(MAX_FILE_BYTES + 1)
-    return Content(Mode.EXECUTABLE if info.st_mode & stat.S_IXUSR else Mode.FILE, data)
 
 
 def _ignored(git: Git, folder: Path, fresh: list[str]) -> set[str]:
     """Which of these new files git ignores, asked with a git dir of our own: the folder's `.git` is not read."""
     with tempfile.TemporaryDirectory(prefix="vdo-") as own:
-        subprocess.run(
-            ["git", "init", "--quiet", "--bare", "--template=", own], env=git.environ, check=True, capture_output=True
-        )
+        init = ["git", "init", "--quiet", "--bare", "--template=", own]
         command = ["git", f"--git-dir={own}", f"--work-tree={folder}", "-c", "core.fsmonitor=false"]
         command += ["-c", "core.hooksPath=/dev/null", "check-ignore", "--stdin", "-z", "--no-index"]
-        names = b"".join(os.fsencode(path) + b"\0" for path in fresh)
-        done = subprocess.run(command, input=names, capture_output=True, cwd=folder, env=git.environ, check=False)
+        # With "./" in front no name is taken for pathspec magic, as ":x" would be.
+        names = b"".join(b"./" + os.fsencode(path) + b"\0" for path in fresh)
+        done = subprocess.run(init, capture_output=True, env=git.environ, check=False)
+        if done.returncode == 0:
+            done = subprocess.run(command, input=names, capture_output=True, cwd=folder, env=git.environ, check=False)
     if done.returncode not in (0, 1):
         raise RepositoryError(f"git check-ignore failed: {done.stderr.decode('utf-8', 'replace').strip()}")
-    return {os.fsdecode(name) for name in done.stdout.split(b"\0") if name}
+    return {os.fsdecode(name[2:]) for name in done.stdout.split(b"\0") if name}
 
 
 def salvage(folder: Path, limit: int = 16 * 1024 * 1024) -> dict[str, bytes]:
@@ -212,7 +225,7 @@ def salvage(folder: Path, limit: int = 16 * 1024 * 1024) -> dict[str, bytes]:
                 continue
             with contextlib.suppress(BadPath):
                 paths.check(path)
-                found[path] = _read(folder, path, info).data
+                found[path] = _read(folder, path).data
                 room -= info.st_size
     return found
 
@@ -234,4 +247,4 @@ def adopt(tree: Tree, changes: Mapping[str, Content | None]) -> None:
     for path, change in changes.items():
         if change is not None:
             trial.write(path, change.data, change.mode)
-    tree.changes = trial.changes
+    tree.take(trial)
