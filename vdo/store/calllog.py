@@ -7,10 +7,13 @@ contains a line end.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+from vdo.errors import RepositoryError
 from vdo.work import Attempt
 
 _END = b"END"
@@ -26,6 +29,10 @@ class CallLog:
 
     def begin(self, turn: int, request: bytes) -> None:
         self._close()
+        with _writing(self._folder):
+            self._begin(turn, request)
+
+    def _begin(self, turn: int, request: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         attempt = 1 + max((number for number, _ in self._attempts(turn)), default=0)
         path = self._folder / f"{turn}.{attempt}"
@@ -37,12 +44,14 @@ class CallLog:
 
     def event(self, data: bytes) -> None:
         assert self._file is not None
-        _write(self._file, data)
+        with _writing(self._folder):
+            _write(self._file, data)
 
     def end(self) -> None:
         assert self._file is not None
-        _write(self._file, _END)
-        os.fsync(self._file)
+        with _writing(self._folder):
+            _write(self._file, _END)
+            os.fsync(self._file)
         self._close()
 
     def earlier(self, turn: int) -> list[Attempt]:
@@ -80,6 +89,17 @@ class CallLog:
             self._file = None
 
 
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        raise RepositoryError(
+            f"the calls of this job cannot be kept in {folder}: {problem.strerror}",
+            hint="check free space and permissions; nothing is sent that could not be kept",
+        ) from None
+
+
 def _write(file: int, line: bytes) -> None:
     view = memoryview(line.replace(b"\n", b" ") + b"\n")
     while view:
@@ -87,7 +107,7 @@ def _write(file: int, line: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    for path in (folder, folder.parent):
+    for path in (folder, folder.parent, folder.parent.parent):
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)

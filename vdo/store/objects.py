@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -288,7 +289,13 @@ def signed_commit(git: Git, identity: Identity, message: str, tree: Oid, parents
     args = ["commit-tree", "-S", tree, "-F", "-"]
     for parent in parents:
         args += ["-p", parent]
-    return Oid(git.run(*args, input=message.encode(), environ=environ).decode().strip())
+    oid = Oid(git.run(*args, input=message.encode(), environ=environ).decode().strip())
+    folder = git.common_dir / "objects" / oid[:2]
+    if folder.is_dir():  # git syncs the object, not the folder that names it
+        descriptor = os.open(folder, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+    return oid
 
 
 def _signature(person: Person, when: tuple[int, int]) -> pygit2.Signature:

@@ -52,6 +52,7 @@ class Refs:
         self._common_dir = common_dir
         self._git = git
         self._lock: int | None = None
+        self._fan_out: int | None = None
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -89,6 +90,7 @@ class Refs:
         if target not in self._repo:
             raise RepositoryError(f"object {target} is missing; {name} was not moved")
         with self.lock():
+            self._sync_fan_out()
             self._make_folder(name)
             try:
                 with self._ref_locked(name) as transaction:
@@ -119,6 +121,7 @@ class Refs:
         lines += ["prepare", "commit", ""]
         names = {*create, *update, *delete}
         with self.lock():
+            self._sync_fan_out()
             for name in {*create, *update}:
                 self._make_folder(name)
             for name in names:
@@ -126,10 +129,24 @@ class Refs:
             done = self._git.try_run("update-ref", "--stdin", input="\n".join(lines).encode())
             if done.returncode:
                 raise _refused(done.stderr.decode("utf-8", "replace"))
-            # git syncs the files, not the folders that name them; deleting rewrites packed-refs at the top.
-            for folder in {self._common_dir, *((self._common_dir / name).parent for name in names)}:
-                if folder.is_dir():
-                    _sync(folder)
+            # git syncs the files, not the folders that name them; deleting rewrites packed-refs at the top, and
+            # removes folders that became empty.
+            for folder in {self._common_dir, *(self._folder_of(name) for name in names)}:
+                _sync(folder)
+
+    def _folder_of(self, name: str) -> Path:
+        folder = (self._common_dir / name).parent
+        while not folder.is_dir():
+            folder = folder.parent
+        return folder
+
+    def _sync_fan_out(self) -> None:
+        """Make new folders of objects durable: libgit2 syncs an object and its folder, not the folder's own name."""
+        folder = self._common_dir / "objects"
+        links = folder.stat().st_nlink  # counts the folders in it; always 1 on btrfs
+        if links != self._fan_out or links == 1:
+            _sync(folder)
+            self._fan_out = links
 
     def _make_folder(self, name: str) -> None:
         """The ref's folder, durable up to the first one that is there: a synced file in a lost folder is lost."""
