@@ -7,8 +7,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
 
 from vdo import progress
 from vdo.cli import formats, output, terminal
@@ -22,19 +23,37 @@ Titles = Mapping[int, str]
 _AT_REST = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.PLANNED, State.CONFLICTED, State.WAITING})
 
 
+class Watcher(Protocol):
+    """Shows the events of running jobs, and can make room for a question."""
+
+    def __call__(self, event: progress.Event) -> None: ...
+
+    def paused(self) -> AbstractContextManager[object]: ...
+
+
 @contextlib.contextmanager
-def watched(session: Session, titles: Titles) -> Iterator[progress.Observer]:
-    """An observer for running jobs; everything that it shows stands on the terminal when this ends."""
+def watched(session: Session, titles: Titles) -> Iterator[Watcher]:
+    """A watcher of running jobs; everything that it shows stands on the terminal when this ends."""
     if session.quiet:
-        yield progress.ignore
+        yield Silent()
     elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not session.json:
         with _live(session, titles) as lines:
             yield lines
-    else:
-        yield LogLines(session.verbose)
+    else:  # a file, a pipe, a log of CI: what became of the jobs is said at their end
+        yield LogLines(session.verbose) if session.verbose else Silent()
 
 
-class LogLines:
+class Silent:
+    """Shows nothing."""
+
+    def __call__(self, event: progress.Event) -> None:
+        pass
+
+    def paused(self) -> AbstractContextManager[object]:
+        return contextlib.nullcontext()
+
+
+class LogLines(Silent):
     """For a file or a pipe: states and notes, with `-v` every file and tool call, too."""
 
     def __init__(self, verbose: bool) -> None:
@@ -95,7 +114,7 @@ class Ongoing:
         return " · ".join(filter(None, (state, terminal.safe_line(self.task), calls, self.spent, elapsed)))
 
 
-class LiveLines:
+class LiveLines(Silent):
     """For a terminal: a line that updates itself for each running job, and above it what stays."""
 
     def __init__(self, verbose: bool, titles: Titles) -> None:
@@ -104,6 +123,10 @@ class LiveLines:
         self._lock = threading.Lock()
         self._jobs: dict[int, Ongoing] = {}
         self.show = output.complain
+        self.pause: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
+
+    def paused(self) -> AbstractContextManager[object]:
+        return self.pause()
 
     def __call__(self, event: progress.Event) -> None:
         with self._lock:
@@ -133,13 +156,23 @@ class LiveLines:
 
 
 @contextlib.contextmanager
-def _live(session: Session, titles: Titles) -> Iterator[progress.Observer]:
+def _live(session: Session, titles: Titles) -> Iterator[Watcher]:
     from rich.console import Console  # 80 ms: only where it is looked at
     from rich.live import Live
     from rich.text import Text
 
     lines = LiveLines(session.verbose, titles)
     console = Console(stderr=True, highlight=False, no_color=not terminal.colours(True))
-    with Live(get_renderable=lines.render, console=console, refresh_per_second=4, transient=True):
+    with Live(get_renderable=lines.render, console=console, refresh_per_second=4, transient=True) as live:
+
+        @contextlib.contextmanager
+        def pause() -> Iterator[None]:
+            live.stop()
+            try:
+                yield
+            finally:
+                live.start()
+
+        lines.pause = pause
         lines.show = lambda text: console.print(Text.from_ansi(text), soft_wrap=True)
         yield lines

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+
+import click
 
 from vdo.cli import boundary, formats, output, terminal
 from vdo.cli.session import Session
-from vdo.cli.watching import watched
+from vdo.cli.watching import Watcher, watched
 from vdo.errors import JobFailed, Stopped
 from vdo.job import Job, JobId, State
 from vdo.store.index import Query
@@ -26,12 +29,34 @@ def work(session: Session, names: Sequence[str], *, workers: int = 1, allow_setu
     }
     with watched(session, titles) as observe, _stoppable(session) as stop:
         try:
-            return session.service.run(names, workers=workers, observe=observe, stop=stop, allow_setup=allow_setup)
+            return session.service.run(
+                names,
+                workers=workers,
+                observe=observe,
+                stop=stop,
+                allow_setup=allow_setup,
+                approve=_asking(observe) if sys.stdin.isatty() and sys.stderr.isatty() else None,
+            )
         except Stopped as problem:
             if problem.exit_code != boundary.INTERRUPTED:
                 raise
             again = " ".join(["vdo run", *names])
             raise Stopped("interrupted", hint=f"`{again}` goes on from the last checkpoint") from None
+
+
+def _asking(watcher: Watcher) -> Callable[[JobId, str, tuple[str, ...]], bool]:
+    """The question whether a project's setup may run, one at a time."""
+    one = threading.Lock()
+
+    def ask(job: JobId, run: str, files: tuple[str, ...]) -> bool:
+        seen = ", ".join(map(terminal.safe_line, files)) or "no file of the project"
+        with one, watcher.paused():
+            output.complain(f"The checks of job #{job} need something installed. This would run, with a network:")
+            output.complain(f"    {terminal.safe_line(run)}")
+            output.complain(f"It sees {seen}, none of your files and no secrets.")
+            return click.confirm("Allow it, until what it runs or sees changes?", default=False, err=True)
+
+    return ask
 
 
 @contextlib.contextmanager
