@@ -45,10 +45,11 @@ def test_new_builds_a_job_and_extend_builds_on_it(run, ask, agent):
     first = run("new", "Hello", "-d", "Say hello", "--agent", agent())
     assert first.exit_code == 0, first.output
     assert first.stdout.startswith("#1 Hello  completed  +1")
-    assert "#1  building" in first.stderr and "next: `vdo diff 1`" in first.stderr
+    assert "#1  building" not in first.stderr and "next: `vdo diff 1`" in first.stderr
 
-    second = run("extend", "1", "Goodbye", "--agent", agent())
+    second = run("-v", "extend", "1", "Goodbye", "--agent", agent())
     assert second.exit_code == 0, second.output
+    assert "#2  building" in second.stderr
     shown = ask("show", "2")
     assert shown["extends_job_id"] == 1 and shown["description"] == ""
     assert {file["filename"]: file["source"] for file in shown["files"]} == {
