@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from standins.fronts import Front, configure, front, recording
-from standins.jobs import Workshop
+from standins.workshop import Workshop
 
 
 @pytest.fixture

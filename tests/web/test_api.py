@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from standins.fronts import Front
-from standins.jobs import Workshop
+from standins.workshop import Workshop
 
 from vdo.job import JobSpec, State
 from vdo.pipeline.endings import cancel

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from standins.fronts import configure, recording
-from standins.jobs import Workshop
 from standins.servers import TOKEN, Served, serving
+from standins.workshop import Workshop
 
 from vdo.job import State
 

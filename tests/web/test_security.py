@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from standins.fronts import TOKEN, Front
-from standins.jobs import Workshop
 from standins.servers import Served, serving
+from standins.workshop import Workshop
 from starlette.testclient import TestClient
 
 from vdo.errors import UsageError
