@@ -27,6 +27,10 @@ from vdo.store.git import Git
 _WAIT_SECONDS = 3.0
 _STALE_SECONDS = 10.0
 """An older lock below refs/vdo/ is a dead process's. A `git fetch` of many journals holds its own for seconds."""
+_TAKING_NS = 200_000_000
+"""Between the word that a lock is about to be made and the lock itself lies less than this."""
+_TICK_NS = 20_000_000
+"""A file system's times lag behind the clock by up to a tick of the kernel."""
 
 # What libgit2 says of a lock that somebody holds or just took, and of a folder that `git pack-refs` removed.
 _BUSY = re.compile("failed to lock file|failed to create locked file.*(File exists|No such file)", re.DOTALL)
@@ -174,10 +178,12 @@ class Refs:
         while True:
             transaction = self._repo.transaction()
             try:
+                self._note_taking(name)
                 transaction.__enter__().lock_ref(name)
                 break
             except (pygit2.GitError, OSError, ValueError) as problem:
                 transaction.__exit__(type(problem), problem, None)
+                self._forget_held()
                 if not _BUSY.search(str(problem)):
                     raise RepositoryError(f"{name} cannot be written: {problem}") from None
                 self._remove_if_stale(name)
@@ -207,10 +213,16 @@ class Refs:
             if time.time() - path.stat().st_mtime > _STALE_SECONDS:
                 path.unlink()
 
+    def _note_taking(self, name: str) -> None:
+        """Say that the next thing that we make is this lock: when we die before its number is known, its age is."""
+        assert self._lock is not None
+        os.pwrite(self._lock, json.dumps({"ref": name, "since": time.time_ns()}).encode(), 0)
+
     def _note_held(self, name: str, target: Oid) -> None:
         """Say in our lock file which lock of git's we hold: when we die, what is left of it is provably ours."""
         assert self._lock is not None
         note = {"ref": name, "target": target, "inode": self._lock_path(name).stat().st_ino}
+        # In one write and longer than what it replaces: there is no moment with half of it.
         os.pwrite(self._lock, json.dumps(note).encode(), 0)
 
     def _forget_held(self) -> None:
@@ -220,7 +232,8 @@ class Refs:
     def _recover(self) -> None:
         """Remove the lock that a holder of our lock left on a ref when it died while writing it.
 
-        Only the very file that it made: a lock of anybody else's, also an empty one, is never removed.
+        Only the very file that it made, or one that appeared in the moment in which it was about to make it: a lock of
+        anybody else's, also an empty one, is never removed.
         """
         assert self._lock is not None
         note = os.pread(self._lock, 4096, 0)
@@ -230,7 +243,11 @@ class Refs:
         with contextlib.suppress(ValueError, KeyError, TypeError, OSError):
             held = json.loads(note)
             path = self._lock_path(str(held["ref"]))
-            if path.stat().st_ino == held["inode"] and path.read_text().strip() in ("", held["target"]):
+            if "since" in held:
+                ours = -_TICK_NS < path.stat().st_mtime_ns - held["since"] < _TAKING_NS and not path.read_bytes()
+            else:
+                ours = path.stat().st_ino == held["inode"] and path.read_text().strip() in ("", held["target"])
+            if ours:
                 path.unlink()
 
 
