@@ -26,10 +26,23 @@ class Throwaway:
         self._folder = folder
         self._environ = {**clean_environ(environ), "LC_ALL": "C"}
         self._run("init", "--quiet", "--template=", "--initial-branch=main", "--object-format=sha1")
-        pack = folder / ".git" / "objects" / "pack"
-        pack.mkdir(parents=True, exist_ok=True)
-        names = "".join(f"{oid}\n" for oid in objects)
-        git.run("pack-objects", "--quiet", "--revs", str(pack / "pack"), input=names.encode())
+        self._copy(git, "".join(f"{oid}\n" for oid in objects).encode())
+
+    def _copy(self, git: Git, names: bytes) -> None:
+        """From process to process: git's own way into a file leads through the store, which may be on another disk."""
+        pack = [*git.command("pack-objects"), "--quiet", "--revs", "--stdout", "--delta-base-offset"]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(pack, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=git.environ) as source:
+            assert source.stdin is not None
+            source.stdin.write(names)
+            source.stdin.close()
+            index = ["git", "index-pack", "--stdin"]
+            done = subprocess.run(
+                index, cwd=self._folder, env=self._environ, stdin=source.stdout, capture_output=True, check=False
+            )
+        if source.returncode or done.returncode:
+            said = done.stderr.decode("utf-8", "replace").strip()
+            raise RepositoryError(f"objects of the checkout cannot be read: {said}", hint="`git fsck` shows the damage")
 
     def commit(self, tree: Oid, title: str) -> str:
         return self._run(*_WHO, "commit-tree", tree, "-m", title)
