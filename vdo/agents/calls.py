@@ -85,6 +85,7 @@ class _Turn:
 
     def _attempt(self) -> Answer | None:
         """One call. None when the answer was cut off at its limit and a larger one may be tried."""
+        self.work.check_stop()  # before anything is paid
         wanted = json.dumps(self.request, ensure_ascii=False).encode("utf-8", "surrogatepass")
         prompt = self.caller.size.estimate(wanted)
         self.allowed = affordable(self.work.ledger, self.model, prompt, self.limit)

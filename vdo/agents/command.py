@@ -117,14 +117,10 @@ class CommandAgent:
             ["/bin/sh", "-c", self.settings.command],
             cwd=folder,
             env=self._variables(work, file),
-            seconds=self._seconds(work),
+            seconds=self.settings.timeout or DEFAULT_SECONDS,
             stdin=prompt,
             on_output=show,
         )
-
-    def _seconds(self, work: Work) -> float:
-        limit = self.settings.timeout or DEFAULT_SECONDS
-        return min(limit, work.ledger.budget.seconds or limit)
 
     def _variables(self, work: Work, file: Path) -> dict[str, str]:
         """PATH, HOME, locale and what the configuration names: not the user's whole environment."""

@@ -75,6 +75,8 @@ class Conversation:
             return DONE
         if not _pending(work):
             self._open(work, "plan")
+        elif feedback := self._feedback(work):
+            self._say(work, "plan", feedback)
         return self._converse(work, "plan", lambda answer: self._accept_plan(work, answer))
 
     def _accept_plan(self, work: Work, answer: Answer) -> str | None:
