@@ -7,6 +7,7 @@ with AnthropicServer([say("Hello"), Status(529), say(tool("read", file_path="a")
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -97,7 +98,7 @@ class AnthropicServer:
         self.signed: dict[str, tuple[str, str]] = {}
         self.lock = threading.Lock()
         self.closing = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"api": self}))
+        self._http = _Listener(("127.0.0.1", 0), type("Handler", (_Handler,), {"api": self}))
         self._http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
 
@@ -156,6 +157,12 @@ class AnthropicServer:
             "cache_read_input_tokens": sum(sizes[: hit + 1]),
             "cache_creation_input_tokens": sum(sizes[hit + 1 : last + 1]),
         }
+
+
+class _Listener(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that was killed is no fault of the server's
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

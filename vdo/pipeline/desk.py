@@ -18,7 +18,7 @@ from vdo.pipeline import record
 from vdo.pipeline.agents import can_work
 from vdo.pipeline.briefing import brief
 from vdo.pipeline.checks import Checker
-from vdo.pipeline.ledger import Account
+from vdo.pipeline.ledger import Account, within
 from vdo.process import Completed
 from vdo.sandbox.guards import protected
 from vdo.store import checkout, objects, specs, throwaway
@@ -69,7 +69,7 @@ class Desk:
         work, record_tree = repository.journals.trees(entry.journal)
         files = record.RecordFiles(objects.StoredTree(repository.repo, record_tree))
         self.files = files
-        self.spec: JobSpec = specs.load(_need(files, "spec.json"), _need(files, "description").decode())
+        self.spec: JobSpec = specs.load(files.need("spec.json"), files.need("description").decode())
         self.job: JobId = entry.id
         self._briefing: Briefing | None = None
         start = files.get("base.json")
@@ -86,6 +86,7 @@ class Desk:
         self._calls = repository.call_log(entry)
         if self.ledger.settled:
             self._calls.clear()
+        self._calls.forget_before(len(self.transcript.messages))
         self._stored = len(self.transcript.messages)
         self._pending: dict[str, bytes] = {}
         feedback = files.get("feedback")
@@ -187,16 +188,14 @@ class Desk:
         """`vdo retry --budget` over what the job was created with, over the configuration."""
         changed = self.files.get("budget.json")
         asked = record.load_budget(changed) if changed is not None else self.spec.budget
-        default = self.config.budget
-        return Budget(
-            usd=default.usd if asked.usd is None else asked.usd,
-            tokens=default.tokens if asked.tokens is None else asked.tokens,
-            seconds=default.seconds if asked.seconds is None else asked.seconds,
-        )
+        return within(asked, self.config.budget)
 
     def checkpoint(self, note: str) -> None:
         if self.agent is not None and self.agent.kind == "command":
             self.keep(EXITED, b"yes\n")
+            if self.rounds.is_open:
+                self.mark_repaired()
+        self.ledger.settle(self._calls)
         self.append(self.entry.state, note)
         self._calls.clear()
 
@@ -229,12 +228,16 @@ class Desk:
         if state is not before:
             self.emit(progress.Phase(self.job, state, note.partition("\n")[0]))
 
+    def mark_repaired(self) -> None:
+        """The agent has answered the red checks of the last round."""
+        self.rounds = dataclasses.replace(self.rounds, repaired=self.rounds.checked)
+        self.keep("rounds.json", self.rounds.dump())
+
     def finish(self, state: State, note: str, changes: Mapping[str, object]) -> None:
         """Append the entry that ends this run; what it was charged for is in there and is not charged again."""
-        settles = self._calls.is_told
-        self.append(state, note, changes={"claim": None, **changes}, settles=settles)
-        if settles:
-            self._calls.clear()
+        self.ledger.settle(self._calls)
+        self.append(state, note, changes={"claim": None, **changes}, settles=True)
+        self._calls.clear()
 
     def _spent(self) -> dict[str, object]:
         if not self.ledger.calls:
@@ -273,7 +276,8 @@ class Desk:
         self.check_asked()
         over = self.ledger.time_over()
         if over is not None:
-            raise TimeOver(over, hint="`vdo retry JOB --budget-seconds SECONDS` goes on from the last checkpoint")
+            hint = "allow more (`budget.seconds` in your configuration): `vdo retry JOB` goes on from here then"
+            raise TimeOver(over, hint=hint)
 
     def check_asked(self) -> None:
         """Raises Stopped or Cancelled when somebody asked for the end, however much time is left."""
@@ -327,10 +331,3 @@ class Desk:
             check_stop=self.check_stop,
             on_output=on_output,
         )
-
-
-def _need(files: record.RecordFiles, name: str) -> bytes:
-    data = files.get(name)
-    if data is None:
-        raise AssertionError(f"a journal without record/{name}")
-    return data

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from vdo.agents.answer import fold
 from vdo.config import Prices
 from vdo.job import Budget, Usage
+from vdo.store.calllog import CallLog
 from vdo.work import Call
 
 
@@ -53,6 +55,15 @@ class Account:
     def charge(self, call: Call) -> None:
         self.calls.append(call)
 
+    def settle(self, log: CallLog) -> None:
+        """Charge the calls that an earlier run was in and that nobody will ask for again: the conversation took
+        another way."""
+        for attempt in log.untold():
+            answer = fold(attempt.events)
+            if answer.model is not None:
+                cost = self.price(answer.model, answer.usage)
+                self.charge(Call(answer.model, answer.stop_reason, answer.usage, cost, wasted=True))
+
     def exhausted(self) -> str | None:
         limit = self.budget
         cost = self.cost_usd or Decimal(0)
@@ -92,6 +103,15 @@ class Account:
             for item in value["calls"]
         ]
         return cls(budget, prices, calls, value["seconds"], value["settled"])
+
+
+def within(asked: Budget, default: Budget) -> Budget:
+    """What was asked for, and the default where nothing was."""
+    return Budget(
+        usd=default.usd if asked.usd is None else asked.usd,
+        tokens=default.tokens if asked.tokens is None else asked.tokens,
+        seconds=default.seconds if asked.seconds is None else asked.seconds,
+    )
 
 
 def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
+from vdo.errors import RepositoryError
 from vdo.job import Action, Budget, CheckReport, CheckResult, Oid, Plan, Task
 from vdo.store.objects import StoredTree
 from vdo.work import Message, Transcript
@@ -43,6 +44,12 @@ class RecordFiles:
         entry = self._tree.entry(name)
         return None if entry is None else self._tree.read(entry.oid)
 
+    def need(self, name: str) -> bytes:
+        data = self.get(name)
+        if data is None:
+            raise RepositoryError(f"the journal has no record/{name}", hint="`git fsck` shows whether it is damaged")
+        return data
+
     def names(self, folder: str) -> list[str]:
         prefix = folder + "/"
         return [path[len(prefix) :] for path in self._tree.paths() if path.startswith(prefix)]
@@ -63,6 +70,8 @@ class Rounds:
     """A digest of what was red in it."""
     repeats: bool = False
     """The same was red in the round before."""
+    said: int = 0
+    """How many messages the conversation had by then."""
 
     @property
     def is_open(self) -> bool:

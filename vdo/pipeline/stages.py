@@ -82,7 +82,7 @@ def build(desk: Desk) -> Result:
 def verify(desk: Desk) -> Result:
     """Run the checks; red ones go back to the agent, for a bounded number of rounds."""
     while True:
-        if not desk.rounds.is_open and not _in_repair(desk):
+        if not _awaits_repair(desk):
             leak = _leak(desk)
             if leak is not None:
                 return leak
@@ -126,7 +126,7 @@ def _judge_tests(desk: Desk) -> None:
 def _check(desk: Desk) -> None:
     """One round of checks, journalled; what it came to is the desk's report."""
     report = desk.run_checks()
-    before, failure = desk.rounds, _failure(report)
+    before, failure = desk.rounds, "" if report.blocked else _failure(report)  # that is not for the agent
     desk.report = report
     desk.rounds = replace(
         before,
@@ -134,6 +134,7 @@ def _check(desk: Desk) -> None:
         tree=desk.store_tree(),
         failure=failure,
         repeats=bool(failure) and failure == before.failure,
+        said=len(desk.transcript.messages),
     )
     desk.keep("rounds.json", desk.rounds.dump())
     desk.keep("checks.json", record.dump_checks(report))
@@ -142,10 +143,12 @@ def _check(desk: Desk) -> None:
     desk.append(State.VERIFYING, _checks_note(report), changes=_verdict(report) if report.passed else None)
 
 
-def _in_repair(desk: Desk) -> bool:
-    """An earlier run was stopped while the model was mending: its answer comes before the next round."""
+def _awaits_repair(desk: Desk) -> bool:
+    """The agent has still to answer red checks, or was stopped while it did: that comes before the next round."""
     said = desk.transcript
-    return len(said.messages) > said.start and said.phases[-1] == "repair" and said.messages[-1].role == "user"
+    if len(said.messages) > said.start and said.phases[-1] == "repair" and said.messages[-1].role == "user":
+        return True
+    return desk.rounds.is_open and len(said.messages) == desk.rounds.said
 
 
 def _end_of_rounds(desk: Desk) -> Result | None:
@@ -163,12 +166,13 @@ def _repair(desk: Desk) -> Result:
     desk.say(f"{_red(desk.report)}: back to the agent")
     result = agent_of(desk).repair(desk, desk.report)
     if result.ok:
-        desk.rounds = replace(desk.rounds, repaired=desk.rounds.checked)
-        desk.keep("rounds.json", desk.rounds.dump())
+        desk.mark_repaired()
         desk.append(State.VERIFYING, f"Repaired, round {desk.rounds.checked}\n\n{_changes_note(desk)}")
         desk.calls.clear()
         if desk.store_tree() == desk.rounds.tree:
             return Result(Outcome.FAILED, f"{_red(desk.report)}, and the agent changed nothing")
+    elif result.outcome is Outcome.FAILED:
+        return replace(result, summary=f"{_red(desk.report)}, and the repair failed: {result.summary}")
     return result
 
 

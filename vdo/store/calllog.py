@@ -66,10 +66,16 @@ class CallLog:
                 found.append(Attempt(lines[0], tuple(lines[1:-1] if ended else lines[1:])))
         return found
 
-    @property
-    def is_told(self) -> bool:
-        """Nothing is left of an earlier process that was not handed out."""
-        return not self._folder.is_dir() or all(path in self._seen for path in self._folder.iterdir())
+    def untold(self) -> list[Attempt]:
+        """What earlier processes left and nobody asked for, of any turn; handed out with this."""
+        turns = {int(path.stem) for path in self._folder.glob("*.*")} if self._folder.is_dir() else set()
+        return [attempt for turn in sorted(turns) for attempt in self.earlier(turn)]
+
+    def forget_before(self, turn: int) -> None:
+        """Drop the attempts at earlier turns: they are in the journal, and who was to clear them was killed."""
+        for path in self._folder.glob("*.*") if self._folder.is_dir() else ():
+            if int(path.stem) < turn:
+                path.unlink()
 
     def clear(self) -> None:
         """Forget everything: it is in the journal now."""
