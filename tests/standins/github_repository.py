@@ -97,6 +97,7 @@ class HostRepository:
         """Per commit: name to conclusion, None while it runs."""
         self.drafts_allowed = True
         self._pulls: dict[int, Pull] = {}
+        self._seen: dict[str, str] = {}
         self._numbers = itertools.count(1)
         self._comments = itertools.count(1000)
 
@@ -224,10 +225,18 @@ class HostRepository:
 
     def _follow(self) -> None:
         """What a push to a branch means for the pull requests of it."""
+        refs = self.host.refs(self.name)
+        if refs == self._seen:
+            return
+        self._seen = refs
         for pull in self._pulls.values():
             if pull.issue.state != "open":
                 continue
-            tip, base = self.branch(pull.head), self.branch(pull.base)
+            if f"refs/heads/{pull.base}" not in refs:
+                # When the branch of a merged pull request is deleted, those on it move to what it was merged into.
+                merged = [one for one in self._pulls.values() if one.head == pull.base and one.merged]
+                pull.base = merged[0].base if merged else pull.base
+            tip, base = refs.get(f"refs/heads/{pull.head}"), refs.get(f"refs/heads/{pull.base}")
             if tip is None or base is None:
                 pull.issue.state = "closed"
                 continue

@@ -1,0 +1,125 @@
+"""The calls that vdo makes for one repository on GitHub."""
+
+from __future__ import annotations
+
+from vdo.errors import RemoteError
+from vdo.job import Oid
+from vdo.publish.github.address import Address
+from vdo.publish.github.requests import NotFound, Requests, Unanswered, Unprocessable
+from vdo.publish.github.values import Issue, Light, PullRequest, ReviewThread
+
+_PER_PAGE = 100
+_THREADS = """
+query($owner: String!, $name: String!, $number: Int!, $after: String) {
+  repository(owner: $owner, name: $name) { pullRequest(number: $number) { reviewThreads(first: 100, after: $after) {
+    pageInfo { hasNextPage endCursor }
+    nodes { path line originalLine isResolved isOutdated
+      comments(first: 100) { nodes { databaseId author { login } authorAssociation body diffHunk url } } } } } } }
+"""
+_READY = """
+mutation($id: ID!) { markPullRequestReadyForReview(input: {pullRequestId: $id}) { pullRequest { isDraft } } }
+"""
+_BAD = frozenset({"failure", "cancelled", "timed_out", "action_required", "startup_failure", "stale"})
+
+
+class Host:
+    """A repository on GitHub."""
+
+    def __init__(self, address: Address, requests: Requests) -> None:
+        self.address, self._requests = address, requests
+
+    def open_pulls(self) -> list[PullRequest]:
+        """All open pull requests, one call for every hundred of them."""
+        found: list[PullRequest] = []
+        page = 1
+        while True:
+            answer = self._requests.get(
+                f"{self.address.path}/pulls",
+                state="open",
+                sort="created",
+                direction="asc",
+                per_page=_PER_PAGE,
+                page=page,
+            )
+            found += map(PullRequest.from_json, answer.value)
+            if not answer.next:
+                return found
+            page += 1
+
+    def pull(self, number: int) -> PullRequest:
+        return PullRequest.from_json(self._requests.get(f"{self.address.path}/pulls/{number}").value)
+
+    def newest(self, head: str) -> PullRequest | None:
+        """The newest pull request of a branch, whatever became of it."""
+        answer = self._requests.get(
+            f"{self.address.path}/pulls", state="all", head=f"{self.address.owner}:{head}", per_page=1
+        )
+        return PullRequest.from_json(answer.value[0]) if answer.value else None
+
+    def create(self, title: str, head: str, base: str, body: str, *, draft: bool) -> PullRequest:
+        """Open a pull request, or take the one that is there: never a second one. Raises Unprocessable."""
+        new = {"title": title, "head": head, "base": base, "body": body, "draft": draft}
+        try:
+            made = self._requests.send("POST", f"{self.address.path}/pulls", new, repeatable=False)
+            return PullRequest.from_json(made)
+        except Unprocessable as problem:
+            if draft and "draft" in str(problem).lower():  # private repositories of free plans have none
+                return self.create(title, head, base, body, draft=False)
+            if "already exists" not in str(problem):
+                raise
+        except Unanswered:
+            found = self.newest(head)
+            return found if found is not None else self._create_again(new)
+        found = self.newest(head)
+        if found is None:
+            raise RemoteError(f"GitHub says that {head} has a pull request already, and does not show it")
+        return found
+
+    def _create_again(self, new: dict[str, object]) -> PullRequest:
+        return PullRequest.from_json(self._requests.send("POST", f"{self.address.path}/pulls", new, repeatable=False))
+
+    def update(self, number: int, change: dict[str, str]) -> PullRequest:
+        """Set `body`, `base` or `title`. Setting the same twice does no harm, so it is repeated."""
+        path = f"{self.address.path}/pulls/{number}"
+        return PullRequest.from_json(self._requests.send("PATCH", path, change, repeatable=True))
+
+    def mark_ready(self, pull: PullRequest) -> None:
+        """A draft becomes ready for review: REST cannot do that."""
+        self._requests.query(_READY, {"id": pull.node})
+
+    def light(self, commit: Oid) -> Light:
+        """What check runs and statuses together say of a commit."""
+        runs = self._requests.get(f"{self.address.path}/commits/{commit}/check-runs", per_page=_PER_PAGE).value
+        combined = self._requests.get(f"{self.address.path}/commits/{commit}/status").value
+        seen = {run["conclusion"] if run["status"] == "completed" else "pending" for run in runs["check_runs"]}
+        if combined["total_count"]:
+            seen.add(combined["state"])
+        if seen & (_BAD | {"error"}):
+            return Light.RED
+        if "pending" in seen:
+            return Light.PENDING
+        return Light.GREEN if seen & {"success", "neutral", "skipped"} else Light.NONE
+
+    def threads(self, number: int) -> list[ReviewThread]:
+        """The review conversations of a pull request."""
+        found: list[ReviewThread] = []
+        after: str | None = None
+        while True:
+            names = {"owner": self.address.owner, "name": self.address.name}
+            data = self._requests.query(_THREADS, {**names, "number": number, "after": after})
+            pull = (data["repository"] or {}).get("pullRequest")
+            if pull is None:
+                raise NotFound(f"there is no pull request #{number} in {self.address.owner}/{self.address.name}")
+            page = pull["reviewThreads"]
+            found += [ReviewThread.from_json(node) for node in page["nodes"] if node is not None]
+            if not page["pageInfo"]["hasNextPage"]:
+                return found
+            after = page["pageInfo"]["endCursor"]
+
+    def reply(self, number: int, comment: int, body: str) -> None:
+        """Answer in a conversation; `comment` is its first one."""
+        path = f"{self.address.path}/pulls/{number}/comments/{comment}/replies"
+        self._requests.send("POST", path, {"body": body}, repeatable=False)
+
+    def issue(self, number: int) -> Issue:
+        return Issue.from_json(self._requests.get(f"{self.address.path}/issues/{number}").value)
