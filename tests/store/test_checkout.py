@@ -471,3 +471,15 @@ def test_a_folder_from_anywhere_is_compared_with_the_tree(store, tree, folder):
         "app.py": Content(Mode.FILE, b"resolved\n"),
         "run.sh": None,
     }
+
+
+def test_folders_that_are_nested_too_deep_are_refused(store, tree, folder):
+    written = checkout.write(tree, folder)
+    script = "import os\nfor _ in range(3000):\n    os.mkdir('d'); os.chdir('d')\nopen('f', 'w').close()"
+    subprocess.run(["python3", "-c", script], cwd=folder, check=True)
+
+    with pytest.raises(BadPath, match="cannot be read: File name too long"):
+        back(store, written)
+
+    checkout.remove(folder)
+    assert not folder.exists()

@@ -230,3 +230,14 @@ def test_a_tree_that_is_cut_off_is_refused(repo, raw):
 
     with pytest.raises(RepositoryError, match="cannot be used"):
         objects.folder(repo.repo, tree)
+
+
+def test_a_tree_that_is_nested_too_deep_is_refused(repo):
+    tree = objects.apply(repo.repo, EMPTY_TREE, {"f": file("x")})
+    for _ in range(1200):
+        tree = objects.write_folder(repo.repo, {"d": tree})
+
+    with pytest.raises(RepositoryError, match="nested deeper than 600 levels"):
+        objects.StoredTree(repo.repo, tree).paths()
+    with pytest.raises(RepositoryError, match="nested deeper than 600 levels"):
+        list(objects.differences(repo.repo, EMPTY_TREE, tree))

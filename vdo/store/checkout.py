@@ -155,24 +155,30 @@ def _stamp(info: os.stat_result) -> _Stamp:
     return info.st_ino, info.st_size, info.st_ctime_ns
 
 
-def _files(folder: Path, prefix: str = "") -> Iterator[tuple[str, os.stat_result]]:
-    """Whatever lies below and is no folder; an inner `.git` counts as a file. Raises BadPath."""
+def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Whatever lies below and is no folder, in order; an inner `.git` counts as a file. Raises BadPath."""
+    waiting = _listed(folder, "")
+    while waiting:  # no recursion: a command can nest folders deeper than Python's goes
+        path, info = waiting.pop()
+        name = path.rpartition("/")[2]
+        if path == ".git":
+            continue
+        if stat.S_ISDIR(info.st_mode) and not paths.is_git_name(name):
+            waiting += _listed(folder, path + "/")
+            continue
+        if name == ".gitignore" and not (stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode)):
+            raise BadPath(f"{path!r} is no file")  # git would wait for a pipe's writer
+        yield path, info
+
+
+def _listed(folder: Path, prefix: str) -> list[tuple[str, os.stat_result]]:
+    """What lies directly in a folder, the last one first."""
     try:
         with os.scandir(folder / prefix) as found:
-            items = sorted(found, key=lambda item: item.name)
+            items = [(prefix + item.name, item.stat(follow_symlinks=False)) for item in found]
     except OSError as problem:
-        raise BadPath(f"the folder {prefix!r} cannot be read: {problem.strerror}") from None
-    for item in items:
-        path = prefix + item.name
-        if item.name == ".git" and not prefix:
-            continue
-        info = item.stat(follow_symlinks=False)
-        if stat.S_ISDIR(info.st_mode) and not paths.is_git_name(item.name):
-            yield from _files(folder, path + "/")
-        else:
-            if item.name == ".gitignore" and not (stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode)):
-                raise BadPath(f"{path!r} is no file")  # git would wait for a pipe's writer
-            yield path, info
+        raise BadPath(f"the folder {prefix[:200]!r} cannot be read: {problem.strerror}") from None
+    return sorted(items, key=lambda item: item[0], reverse=True)
 
 
 def _read(folder: Path, path: str) -> Content:

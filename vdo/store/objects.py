@@ -19,6 +19,8 @@ from vdo.tree import Base, Content, Entry, Mode, Tree
 pygit2.settings.enable_fsync_gitdir(True)
 
 _TREE_MODE = 0o040000
+_MAX_DEPTH = 600
+"""More than file systems hold (a path of 1,024 bytes), less than Python's recursion."""
 Changes = Mapping[str, Content | Entry | None]
 
 
@@ -107,11 +109,17 @@ def _mode(mode: int) -> Mode:
 
 def entries(repo: pygit2.Repository, tree: Oid, prefix: str = "") -> Iterator[tuple[str, Entry]]:
     """Every file of a tree with its mode and blob, folders in git's order."""
+    _check_depth(tree, prefix)
     for name, (mode, oid) in folder(repo, tree).items():
         if mode == _TREE_MODE:
             yield from entries(repo, oid, f"{prefix}{name}/")
         else:
             yield prefix + name, Entry(_mode(mode), oid)
+
+
+def _check_depth(tree: Oid, prefix: str) -> None:
+    if prefix.count("/") > _MAX_DEPTH:
+        raise _damaged(tree, f"folders are nested deeper than {_MAX_DEPTH} levels")
 
 
 def blob(repo: pygit2.Repository, oid: Oid) -> bytes:
@@ -306,6 +314,7 @@ def differences(repo: pygit2.Repository, old: Oid, new: Oid, prefix: str = "") -
     """(path, status) for each file that differs: A, M or D, without renames; equal folders are not read."""
     if old == new:
         return
+    _check_depth(new, prefix)
     before, after = folder(repo, old), folder(repo, new)
     for name in sorted(before.keys() | after.keys()):
         was, now_ = before.get(name), after.get(name)
