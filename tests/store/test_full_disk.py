@@ -62,8 +62,16 @@ ACTIONS: dict[str, Callable[[Store], object]] = {
     "undelete": lambda store: trash.undelete(store, store.job(4)),
     "empty": lambda store: trash.empty(store),
     "claim": lambda store: claims.take(store.location.own, store.job(3).id).release(),
-    "call": lambda store: store.call_log(store.job(3)).begin(0, os.urandom(9000)),
+    "call": lambda store: call(store),
 }
+
+
+def call(store: Store) -> None:
+    log = store.call_log(store.job(3))
+    try:
+        log.begin(0, os.urandom(9000))
+    finally:
+        log.clear()
 
 
 @pytest.mark.parametrize("blocks", [0, 1, 2, 3, 4, 6, 8, 11])

@@ -48,24 +48,33 @@ class Claim:
 def take(folder: Path, job: JobId) -> Claim:
     """Claim a job, ending what a dead holder left running; raises JobBusy when somebody alive holds it."""
     path = _file(folder, job)
+    descriptor = -1
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as problem:
+        if not _locked(descriptor):
+            raise JobBusy(f"job #{job} is being worked on by another process")
+        return Claim(job, _renewed(descriptor), folder, descriptor)
+    except (OSError, JobBusy) as problem:
+        if descriptor >= 0:
+            os.close(descriptor)
+        if isinstance(problem, JobBusy):
+            raise
         raise RepositoryError(
             f"{path} cannot be written: {problem.strerror}", hint="check its owner, its permissions and the free space"
         ) from None
-    if not _locked(descriptor):
-        os.close(descriptor)
-        raise JobBusy(f"job #{job} is being worked on by another process")
-    left = os.read(descriptor, 100).decode("ascii", "replace").strip()
+
+
+def _renewed(descriptor: int) -> str:
+    """A new nonce in place of the dead holder's, whose processes are ended first."""
+    left = os.pread(descriptor, 100, 0).decode("ascii", "replace").strip()
     if left:
         _end_marked(left)
     nonce = os.urandom(16).hex()  # importing `secrets` would take 3 ms of every command that reads
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, nonce.encode(), 0)
     os.fsync(descriptor)
-    return Claim(job, nonce, folder, descriptor)
+    return nonce
 
 
 def _locked(descriptor: int) -> bool:

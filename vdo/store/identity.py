@@ -31,6 +31,10 @@ class Identity:
     signs: bool
     """commit.gpgSign is on."""
 
+    @property
+    def roles(self) -> tuple[tuple[str, Person], tuple[str, Person]]:
+        return ("author", self.author), ("committer", self.committer)
+
 
 def read(git: Git, environ: Mapping[str, str] | None = None) -> Identity:
     """What git's configuration and environment say; raises IdentityMissing when they say nothing."""

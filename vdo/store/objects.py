@@ -175,7 +175,7 @@ def overlay(repo: pygit2.Repository, base: Oid, work: Oid) -> Tree:
 
 def store_content(repo: pygit2.Repository, content: Content) -> Entry:
     """Write one file's bytes."""
-    return Entry(content.mode, Oid(str(repo.create_blob(content.data))))
+    return Entry(content.mode, _write(repo, pygit2.enums.ObjectType.BLOB, content.data))
 
 
 def store(repo: pygit2.Repository, tree: Tree) -> Oid:
@@ -206,10 +206,10 @@ class _Writer:
         self._repo = repo
 
     def blob(self, data: bytes) -> Oid:
-        return Oid(str(self._repo.create_blob(data)))
+        return _write(self._repo, pygit2.enums.ObjectType.BLOB, data)
 
     def tree(self, data: bytes) -> Oid:
-        return Oid(str(self._repo.odb.write(pygit2.enums.ObjectType.TREE, data)))
+        return _write(self._repo, pygit2.enums.ObjectType.TREE, data)
 
 
 class _Hasher:
@@ -258,7 +258,7 @@ def _apply(
 
 def ensure_empty_tree(repo: pygit2.Repository) -> Oid:
     """The empty tree as an object that is really there: git knows it by heart, other clients may not."""
-    return Oid(str(repo.odb.write(pygit2.enums.ObjectType.TREE, b"")))
+    return _write(repo, pygit2.enums.ObjectType.TREE, b"")
 
 
 def write_folder(repo: pygit2.Repository, folders: Mapping[str, Oid]) -> Oid:
@@ -280,18 +280,38 @@ def commit(
     """Write a commit (unsigned); durable when this returns."""
     if tree == EMPTY_TREE:
         ensure_empty_tree(repo)
-    author = _signature(identity.author, when)
-    committer = _signature(identity.committer, when)
-    return Oid(str(repo.create_commit(None, author, committer, message, tree, list(parents))))
+    for oid in (tree, *parents):
+        if oid not in repo:
+            raise missing(oid)
+    lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
+    lines += [f"{role} {_called(person, when)}" for role, person in identity.roles]
+    raw = "\n".join([*lines, "", message]).encode()
+    # Not by create_commit: on a full disk that gives the id of a commit that it did not write (libgit2 1.9).
+    return _write(repo, pygit2.enums.ObjectType.COMMIT, raw)
+
+
+def _write(repo: pygit2.Repository, kind: pygit2.enums.ObjectType, data: bytes) -> Oid:
+    try:
+        return Oid(str(repo.odb.write(kind, data)))
+    except (pygit2.GitError, OSError) as problem:
+        raise unwritable(repo.path, problem) from problem
+
+
+def unwritable(where: str, problem: Exception) -> RepositoryError:
+    """What libgit2 and the system say of a full or read-only disk, as one clear error."""
+    reason = str(problem).removeprefix("no error") or "libgit2 gives no reason"
+    return RepositoryError(
+        f"the repository {where.rstrip('/')} cannot be written: {reason}",
+        hint="check free space and permissions; what was done so far is in the journal",
+    )
 
 
 def signed_commit(git: Git, identity: Identity, message: str, tree: Oid, parents: Sequence[Oid]) -> Oid:
     """Write a commit that git signs as its configuration says (gpg, ssh or x509)."""
-    seconds, offset = now()
-    when = f"{seconds} {'-' if offset < 0 else '+'}{abs(offset) // 60:02}{abs(offset) % 60:02}"
+    when = _when(now())
     environ = {
-        f"GIT_{role}_{what}": value
-        for role, person in (("AUTHOR", identity.author), ("COMMITTER", identity.committer))
+        f"GIT_{role.upper()}_{what}": value
+        for role, person in identity.roles
         for what, value in (("NAME", person.name), ("EMAIL", person.email), ("DATE", when))
     }
     args = ["commit-tree", "-S", tree, "-F", "-"]
@@ -306,8 +326,13 @@ def signed_commit(git: Git, identity: Identity, message: str, tree: Oid, parents
     return oid
 
 
-def _signature(person: Person, when: tuple[int, int]) -> pygit2.Signature:
-    return pygit2.Signature(person.name, person.email, when[0], when[1])
+def _called(person: Person, when: tuple[int, int]) -> str:
+    return f"{person.name} <{person.email}> {_when(when)}"
+
+
+def _when(when: tuple[int, int]) -> str:
+    seconds, offset = when
+    return f"{seconds} {'-' if offset < 0 else '+'}{abs(offset) // 60:02}{abs(offset) % 60:02}"
 
 
 def differences(repo: pygit2.Repository, old: Oid, new: Oid, prefix: str = "") -> Iterator[tuple[str, str]]:

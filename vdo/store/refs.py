@@ -21,7 +21,7 @@ import pygit2
 
 from vdo.errors import RefConflict, RepositoryError, StaleLock
 from vdo.job import Oid
-from vdo.store import reffiles
+from vdo.store import objects, reffiles
 from vdo.store.git import Git
 
 _WAIT_SECONDS = 3.0
@@ -42,10 +42,7 @@ def writing(common_dir: Path) -> Iterator[None]:
     try:
         yield
     except (pygit2.GitError, OSError) as problem:
-        raise RepositoryError(
-            f"the repository {common_dir} cannot be written: {problem}",
-            hint="check free space and permissions; what was done so far is in the journal",
-        ) from problem
+        raise objects.unwritable(str(common_dir), problem) from problem
 
 
 class Refs:
@@ -71,7 +68,7 @@ class Refs:
         except OSError as problem:
             raise RepositoryError(
                 f"the repository {self._common_dir} cannot be written: {problem.strerror}",
-                hint="check its owner, its permissions and the free space",
+                hint=_SPACE_HINT,
             ) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -93,7 +90,7 @@ class Refs:
         """Set the ref to `target` if it is at `expected` (None: is missing); raises RefConflict. Durable on return."""
         if target not in self._repo:
             raise RepositoryError(f"object {target} is missing; {name} was not moved")
-        with self.lock():
+        with writing(self._common_dir), self.lock():
             self._sync_fan_out()
             self._make_folder(name)
             try:
@@ -124,7 +121,7 @@ class Refs:
         lines += [f"delete {name} {oid}" for name, oid in delete.items()]
         lines += ["prepare", "commit", ""]
         names = {*create, *update, *delete}
-        with self.lock():
+        with writing(self._common_dir), self.lock():
             self._sync_fan_out()
             for name in {*create, *update}:
                 self._make_folder(name)
@@ -169,7 +166,7 @@ class Refs:
                     hint="git cannot hold one below the other: rename the shorter one",
                 ) from None
             except OSError as problem:
-                raise RepositoryError(f"{name} cannot be written: {problem}") from None
+                raise _unwritable(name, problem) from None
 
     @contextlib.contextmanager
     def _ref_locked(self, name: str) -> Iterator[pygit2.transaction.ReferenceTransaction]:
@@ -185,7 +182,7 @@ class Refs:
                 transaction.__exit__(type(problem), problem, None)
                 self._forget_held()
                 if not _BUSY.search(str(problem)):
-                    raise RepositoryError(f"{name} cannot be written: {problem}") from None
+                    raise _unwritable(name, problem) from None
                 self._remove_if_stale(name)
                 if time.monotonic() > deadline:
                     raise StaleLock(
@@ -200,7 +197,7 @@ class Refs:
         try:
             transaction.__exit__(None, None, None)
         except (pygit2.GitError, OSError) as problem:
-            raise RepositoryError(f"{name} cannot be written: {problem}") from None
+            raise _unwritable(name, problem) from None
 
     def _lock_path(self, name: str) -> Path:
         return self._common_dir / f"{name}.lock"
@@ -251,7 +248,12 @@ class Refs:
                 path.unlink()
 
 
+_SPACE_HINT = "check free space and permissions"
 _LOCK_HINT = "when no git process is running, remove that file and run the command again"
+
+
+def _unwritable(name: str, problem: Exception) -> RepositoryError:
+    return RepositoryError(f"{name} cannot be written: {problem}", hint=_SPACE_HINT)
 
 
 def _refused(message: str) -> RepositoryError:
@@ -261,8 +263,7 @@ def _refused(message: str) -> RepositoryError:
         return StaleLock(first, hint=_LOCK_HINT)
     if "but expected" in message or "already exists" in message or "unable to resolve reference" in message:
         return RefConflict(f"refs were not changed: {first}")
-    hint = "check free space and permissions" if "nable to" in message else ""
-    return RepositoryError(f"refs were not changed: {first}", hint=hint)
+    return RepositoryError(f"refs were not changed: {first}", hint=_SPACE_HINT)
 
 
 def _sync(folder: Path) -> None:

@@ -53,9 +53,10 @@ class Repository(Reader):
     def build_commit(self, job: Job, description: str, tree: Oid, parents: Sequence[Oid]) -> Oid:
         """The job's one commit, signed when git's configuration says so. Nothing points to it yet."""
         message = messages.commit_message(dataclasses.replace(job, state=State.COMPLETED), description)
-        if self.identity.signs:
-            return objects.signed_commit(self.git, self.identity, message, tree, parents)
-        return objects.commit(self.repo, self.identity, message, tree, parents, identity.now())
+        with self.writing():
+            if self.identity.signs:
+                return objects.signed_commit(self.git, self.identity, message, tree, parents)
+            return objects.commit(self.repo, self.identity, message, tree, parents, identity.now())
 
     def publish_branch(self, job: Job) -> None:
         """Create the job's branch at its commit, or accept a tip that contains it; raises BranchMoved otherwise."""
