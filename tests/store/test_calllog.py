@@ -107,16 +107,23 @@ def test_clearing_forgets_everything(folder):
     assert len(CallLog(folder).earlier(4)) == 1
 
 
-def test_is_told_once_everything_was_handed_out(folder):
-    assert CallLog(folder).is_told
-    record(folder)
-    record(folder, 6)
+def test_what_nobody_asked_for_is_handed_out_in_order(folder):
+    for turn in (10, 4, 6):
+        record(folder, turn, events=(str(turn).encode(),))
     log = CallLog(folder)
-    assert not log.is_told
-    log.earlier(4)
-    assert not log.is_told
     log.earlier(6)
-    assert log.is_told
+
+    assert [attempt.events for attempt in log.untold()] == [(b"4",), (b"10",)]
+    assert log.untold() == [] == CallLog(folder / "nothing").untold()
+
+
+def test_what_is_in_the_journal_already_is_dropped(folder):
+    for turn in (4, 6, 10):
+        record(folder, turn)
+    CallLog(folder).forget_before(6)
+    CallLog(folder / "nothing").forget_before(6)
+
+    assert sorted(path.name for path in folder.iterdir()) == ["10.1", "6.1"]
 
 
 def test_events_are_in_the_file_at_once(folder):

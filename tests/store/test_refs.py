@@ -215,6 +215,32 @@ def test_our_own_lock_is_removed_when_its_holder_was_killed(store: Store, name):
     assert store.refs.read(name) == one and not (store.path / f"{name}.lock").exists()
 
 
+def test_a_lock_is_removed_whose_maker_died_before_it_could_say_so(store: Store):
+    (one,) = commits(store, 1)
+    name = "refs/heads/job/1"
+    dying = HOLDER.partition("class Killer")[0] + "store.refs._note_held = lambda *_: os.kill(os.getpid(), 9)\n"
+    python(dying + "store.refs.create(sys.argv[2], sys.argv[3])", store.path, name, one).communicate(timeout=60)
+    assert (store.path / f"{name}.lock").exists()
+
+    store.refs.create(name, one)
+
+    assert store.refs.read(name) == one
+
+
+@pytest.mark.parametrize("age", [60, 1, -1])
+def test_a_lock_from_before_or_long_after_that_moment_is_somebodys(store: Store, monkeypatch, age):
+    monkeypatch.setattr(refs, "_WAIT_SECONDS", 0.05)
+    (one,) = commits(store, 1)
+    name = "refs/heads/job/1"
+    path = lock_of(store, name, age=age)
+    (store.path / "vdo" / "lock").write_text(json.dumps({"ref": name, "since": time.time_ns()}))
+
+    with pytest.raises(StaleLock):
+        store.refs.create(name, one)
+
+    assert path.exists()
+
+
 def test_a_lock_that_replaced_ours_is_not_removed(store: Store, monkeypatch):
     monkeypatch.setattr(refs, "_WAIT_SECONDS", 0.05)
     (one,) = commits(store, 1)
