@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from vdo.config import Config, ModelPrice, Prices, ProjectSetup, SetupPolicy, Step, load, project
 from vdo.errors import ConfigError, UsageError
-from vdo.job import Budget, Usage
+from vdo.job import Usage
+from vdo.spec import Budget
 
 Load = Callable[..., Config]
 

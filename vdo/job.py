@@ -1,4 +1,4 @@
-"""What a job is: frozen values for its identity, its specification, its state and its results. No I/O."""
+"""What a job is: frozen values for its identity and its state. No I/O, and only what a list of jobs needs."""
 
 from __future__ import annotations
 
@@ -74,15 +74,6 @@ Parent = JobRef | Revision
 
 
 @dataclass(frozen=True)
-class Budget:
-    """Hard limits of one job; None is no limit."""
-
-    usd: Decimal | None = None
-    tokens: int | None = None
-    seconds: float | None = None
-
-
-@dataclass(frozen=True)
 class Usage:
     """Tokens as the provider counts them; `input` excludes what was read from or written to its cache."""
 
@@ -102,116 +93,6 @@ class Usage:
     @property
     def total(self) -> int:
         return self.input + self.output + self.cache_read + self.cache_write
-
-
-@dataclass(frozen=True)
-class JobSpec:
-    """What was asked for. It never changes once the job is recorded."""
-
-    title: str
-    description: str = ""
-    extends: Parent | None = None
-    merges: tuple[Parent, ...] = ()
-    agent: str | None = None
-    """A configured agent's name, or a command line, or `replay:FILE`."""
-    model: str | None = None
-    checks: tuple[str, ...] = ()
-    """Checks asked for on the command line, in addition to those of the project."""
-    budget: Budget = Budget()
-    plan_only: bool = False
-    on_conflict: str = "agent"
-    """Who fills what git and the syntax rung leave open: agent, manual, ours, theirs; or fail."""
-    merge_only: bool = False
-    """Bring the parents together and nothing else (`vdo merge`)."""
-    unrelated: bool = False
-    """The parents may have no common ancestor."""
-    rollback_to: JobRef | None = None
-    project: Uid | None = None
-    """Joins this project (else the parent's, else a new one)."""
-
-
-class Action(enum.Enum):
-    """What a task of a plan, or a job, does to one file."""
-
-    CREATED = "created"
-    MODIFIED = "modified"
-    DELETED = "deleted"
-    UNCHANGED = "unchanged"
-
-
-@dataclass(frozen=True)
-class Task:
-    """One step of a plan: a file and what happens to it."""
-
-    path: str
-    action: Action
-    note: str = ""
-    """One line: the reason, shown in the file list."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What an agent intends to do, before it does it."""
-
-    summary: str
-    tasks: tuple[Task, ...] = ()
-    checks: tuple[str, ...] = ()
-    """Check commands that the agent proposes; only a root project takes its first checks from here."""
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """One check command and how it ended."""
-
-    command: str
-    passed: bool
-    seconds: float
-    output: str = ""
-    """What it printed, head and tail where it was long; the cut says how much is missing."""
-    exit_code: int | None = None
-    cached: bool = False
-    note: str = ""
-    """Why it ended otherwise than by its own exit: timed out, output limit, ..."""
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """All checks of one tree. Without any check it counts as passed and says `none`."""
-
-    results: tuple[CheckResult, ...] = ()
-    sandbox: str | None = None
-    """How the checks were confined: bubblewrap, landlock, none ..."""
-    blocked: str = ""
-    """Why they could not be run without a person's word."""
-
-    @property
-    def passed(self) -> bool:
-        return all(result.passed for result in self.results)
-
-
-class Outcome(enum.Enum):
-    """How a stage or an agent's turn ended."""
-
-    DONE = "done"
-    FAILED = "failed"
-    BLOCKED = "blocked"
-    """It cannot go on without a person: the budget is spent, a conflict is open."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What can be expected to go wrong in a job is a result, not an exception."""
-
-    outcome: Outcome
-    summary: str = ""
-    hint: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return self.outcome is Outcome.DONE
-
-
-DONE = Result(Outcome.DONE)
 
 
 @dataclass(frozen=True)

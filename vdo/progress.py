@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from vdo.job import Action, JobId, State, Usage
+from vdo.job import JobId, State, Usage
+from vdo.outcome import Action
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
-from vdo.job import Budget, CheckReport, JobId, JobSpec, Plan, Result, Usage
+from vdo.job import JobId, Usage
+from vdo.outcome import CheckReport, Plan, Result
 from vdo.process import Completed
 from vdo.progress import Event
+from vdo.spec import Budget, JobSpec
 from vdo.tree import Tree
 
 JsonObject = dict[str, Any]

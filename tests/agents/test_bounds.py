@@ -8,8 +8,10 @@ from standins.anthropic_api import say, tool
 from standins.jobs import PLAN, planned
 from standins.work import MemoryWork
 
-from vdo.job import Budget, Outcome, Usage
+from vdo.job import Usage
+from vdo.outcome import Outcome
 from vdo.secrets import Secrets, known
+from vdo.spec import Budget
 
 
 def test_a_spent_budget_blocks_before_the_call(serve, claude):

@@ -9,7 +9,8 @@ from standins.work import MemoryWork
 from vdo import agents
 from vdo.config import AgentSettings
 from vdo.errors import AgentUnavailable, Stopped
-from vdo.job import CheckReport, CheckResult, JobId, Outcome
+from vdo.job import JobId
+from vdo.outcome import CheckReport, CheckResult, Outcome
 from vdo.progress import TaskDone, Text
 from vdo.work import ParentBrief
 

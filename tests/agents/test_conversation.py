@@ -5,7 +5,8 @@ from standins.anthropic_api import say, tool
 from standins.jobs import edit, extension, whole_job, write
 
 from vdo.agents.limits import Limits
-from vdo.job import Action, CheckReport, CheckResult, JobId, Outcome, Usage
+from vdo.job import JobId, Usage
+from vdo.outcome import Action, CheckReport, CheckResult, Outcome
 from vdo.progress import Spent, TaskDone, Text, ToolCalled
 from vdo.work import Context, ContextFile, Message
 

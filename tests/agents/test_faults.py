@@ -12,7 +12,7 @@ from standins.work import MemoryWork
 
 from vdo.agents.patience import Patience
 from vdo.errors import Stopped
-from vdo.job import Outcome
+from vdo.outcome import Outcome
 from vdo.progress import Note
 
 

@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from vdo.agents.prompts import Prompts, fenced, listed, one_line
 from vdo.errors import ConfigError
-from vdo.job import Action, CheckReport, CheckResult, JobId, Plan, Task
+from vdo.job import JobId
+from vdo.outcome import Action, CheckReport, CheckResult, Plan, Task
 from vdo.work import Briefing, Context, ContextFile, ParentBrief
 
 PARENT = ParentBrief("#50", JobId(50), "Platform shell", "Build the shell.\nWith a menu.", ("app.py", "base.html"))

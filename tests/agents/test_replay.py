@@ -8,7 +8,8 @@ from vdo.agents.prompts import Prompts
 from vdo.agents.replay import ReplayMismatch, of_messages, replay_messages
 from vdo.config import AgentSettings
 from vdo.errors import AgentUnavailable
-from vdo.job import CheckReport, CheckResult, Outcome, Usage
+from vdo.job import Usage
+from vdo.outcome import CheckReport, CheckResult, Outcome
 from vdo.tree import MemoryBase, Tree
 
 PLAN = {"plan": {"summary": "s", "tasks": [{"path": "a.py", "action": "created", "note": "why"}], "checks": []}}

@@ -9,7 +9,7 @@ from standins.jobs import WHOLE_JOB, edit, extension, whole_job, write
 from standins.work import Killed
 
 from vdo.errors import Stopped
-from vdo.job import CheckReport
+from vdo.outcome import CheckReport
 
 
 def test_a_plan_that_is_only_in_the_transcript_is_not_asked_for_again(serve, claude):

@@ -4,7 +4,7 @@ import pytest
 
 from vdo.agents.schemas import MAX_HITS, MAX_LINES, TOOLS
 from vdo.agents.tools import MAX_SHOWN, Toolbox, known_paths
-from vdo.job import Action
+from vdo.outcome import Action
 from vdo.tree import Content, MemoryBase, Mode, Tree
 from vdo.work import Message
 

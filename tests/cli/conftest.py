@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from vdo.cli.main import vdo
-from vdo.job import EMPTY_TREE, FileCounts, Job, JobSpec, Oid, State, Usage
+from vdo.job import EMPTY_TREE, FileCounts, Job, Oid, State, Usage
+from vdo.spec import JobSpec
 from vdo.store import objects, setup
 from vdo.store.identity import iso, now
 from vdo.store.repository import Repository

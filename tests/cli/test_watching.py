@@ -10,7 +10,8 @@ import pytest
 from vdo import progress
 from vdo.cli.session import Session
 from vdo.cli.watching import LiveLines, LogLines, watched
-from vdo.job import Action, JobId, State, Usage
+from vdo.job import JobId, State, Usage
+from vdo.outcome import Action
 
 JOB = JobId(7)
 EVENTS: list[progress.Event] = [

@@ -371,7 +371,8 @@ def test_a_spoilt_plan_is_refused_and_kept(run, platform, editor):
 def planned(platform) -> int:
     import dataclasses
 
-    from vdo.job import Action, Plan, State, Task
+    from vdo.job import State
+    from vdo.outcome import Action, Plan, Task
     from vdo.pipeline import record
 
     job = dataclasses.replace(platform.new("Planned"), state=State.PLANNED)

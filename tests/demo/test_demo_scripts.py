@@ -18,7 +18,7 @@ import pytest
 from vdo import demo
 from vdo.agents import plans, replay
 from vdo.agents.tools import Toolbox
-from vdo.job import Action
+from vdo.outcome import Action
 from vdo.tree import MemoryBase, Tree
 
 Files = dict[str, bytes]

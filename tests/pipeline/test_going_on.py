@@ -11,7 +11,8 @@ from standins.projects import creating, script
 
 from vdo import progress
 from vdo.errors import JobStateError, Stopped
-from vdo.job import Budget, State
+from vdo.job import State
+from vdo.spec import Budget
 
 
 def write(path, content):

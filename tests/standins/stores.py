@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vdo.job import EMPTY_TREE, Job, JobRef, JobSpec, Oid, State
+from vdo.job import EMPTY_TREE, Job, JobRef, Oid, State
+from vdo.spec import JobSpec
 from vdo.store import objects, setup
 from vdo.store.identity import iso, now
 from vdo.store.index import Query

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from vdo import process
 from vdo.config.prices import PRICES
-from vdo.job import Budget, CheckReport, JobId, JobSpec, Plan, Usage
+from vdo.job import JobId, Usage
+from vdo.outcome import CheckReport, Plan
 from vdo.progress import Event
+from vdo.spec import Budget, JobSpec
 from vdo.tree import MemoryBase, Mode, Tree
 from vdo.work import Attempt, Briefing, Call, Message, Transcript
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
-from vdo.job import EMPTY_TREE, Job, JobSpec, Oid, Revision, State, Usage
+from vdo.job import EMPTY_TREE, Job, Oid, Revision, State, Usage
+from vdo.spec import JobSpec
 from vdo.store import objects
 from vdo.store.location import discover
 from vdo.store.repository import Repository

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vdo.errors import RepositoryError
-from vdo.job import Budget, FileCounts, Job, JobRef, JobSpec, Revision, State, Usage
+from vdo.job import FileCounts, Job, JobRef, Revision, State, Usage
+from vdo.spec import Budget, JobSpec
 from vdo.store import messages, specs
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

@@ -11,8 +11,9 @@ import pytest
 from standins.fronts import Front
 from standins.workshop import Workshop
 
-from vdo.job import JobSpec, State
+from vdo.job import State
 from vdo.pipeline.endings import cancel
+from vdo.spec import JobSpec
 
 
 def test_a_job_is_created_run_and_shown(web: Front) -> None:

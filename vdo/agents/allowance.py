@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from vdo.agents.model import Ended
-from vdo.job import Outcome, Result, Usage
+from vdo.job import Usage
+from vdo.outcome import Outcome, Result
 from vdo.work import Ledger
 
 LEAST_ANSWER = 1_000

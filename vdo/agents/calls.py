@@ -10,7 +10,7 @@ from vdo.agents.answer import Answer, Fold, Malformed, fold
 from vdo.agents.model import Ended, Model, Transient, WindowFull
 from vdo.agents.patience import Patience
 from vdo.agents.pump import pump
-from vdo.job import Outcome, Result
+from vdo.outcome import Outcome, Result
 from vdo.progress import Spent, Text
 from vdo.secrets import Secrets
 from vdo.work import Attempt, Call, JsonObject, Work

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from vdo.job import Action, Usage
+from vdo.job import Usage
+from vdo.outcome import Action
 from vdo.tree import Tree
 from vdo.work import Ledger
 

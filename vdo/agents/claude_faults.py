@@ -15,7 +15,7 @@ import anthropic
 import httpx2
 
 from vdo.agents.model import Ended, Fault, Transient, WindowFull
-from vdo.job import Outcome, Result
+from vdo.outcome import Outcome, Result
 
 _SPEND_CODES = frozenset({"contract_spend_limit_reached", "enforced_spend_limit_reached"})
 _SPEND_WORDS = re.compile(r"spend(ing)? limit|usage limit|credit balance", re.IGNORECASE)

@@ -16,7 +16,7 @@ from vdo.agents.changes import compare, log_line
 from vdo.agents.prompts import Prompts
 from vdo.config import AgentSettings
 from vdo.errors import AgentUnavailable, BadPath, Stopped
-from vdo.job import DONE, Action, CheckReport, Outcome, Result
+from vdo.outcome import DONE, Action, CheckReport, Outcome, Result
 from vdo.process import Completed
 from vdo.progress import Note, TaskDone, Text
 from vdo.secrets import Secrets

@@ -22,7 +22,7 @@ from vdo.agents.rounds import carry_out
 from vdo.agents.schemas import PLAN, TOOLS
 from vdo.agents.tools import Toolbox, known_paths
 from vdo.agents.verdicts import describe
-from vdo.job import DONE, CheckReport, Outcome, Result
+from vdo.outcome import DONE, CheckReport, Outcome, Result
 from vdo.progress import Note
 from vdo.secrets import Secrets
 from vdo.tree import Tree

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vdo.job import Outcome, Result
+from vdo.outcome import Outcome, Result
 from vdo.work import Message
 
 _HINT = "`vdo retry JOB -m FEEDBACK` goes on from here with what you say"

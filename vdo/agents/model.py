@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from vdo.job import Result
+from vdo.outcome import Result
 from vdo.work import JsonObject
 
 

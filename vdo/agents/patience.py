@@ -11,7 +11,7 @@ from typing import TypeVar
 import tenacity
 
 from vdo.agents.model import Ended, Transient
-from vdo.job import Outcome, Result
+from vdo.outcome import Outcome, Result
 from vdo.progress import Note
 from vdo.work import Work
 

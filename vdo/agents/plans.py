@@ -7,7 +7,7 @@ import json
 from vdo import paths
 from vdo.agents.schemas import PLAN, mismatch
 from vdo.errors import BadPath
-from vdo.job import Action, Plan, Task
+from vdo.outcome import Action, Plan, Task
 from vdo.tree import Tree
 
 

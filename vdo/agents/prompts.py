@@ -11,7 +11,7 @@ from pathlib import Path
 import jinja2
 
 from vdo.errors import ConfigError
-from vdo.job import CheckReport, Plan
+from vdo.outcome import CheckReport, Plan
 from vdo.work import Briefing
 
 

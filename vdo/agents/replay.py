@@ -33,7 +33,8 @@ from vdo.agents.schemas import READING
 from vdo.agents.tools import Toolbox, answered_calls
 from vdo.config import AgentSettings
 from vdo.errors import AgentUnavailable, VdoError
-from vdo.job import Outcome, Result, Usage
+from vdo.job import Usage
+from vdo.outcome import Outcome, Result
 from vdo.tree import Tree
 from vdo.work import JsonObject, Message
 

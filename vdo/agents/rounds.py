@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from vdo.agents.changes import log_line
 from vdo.agents.tools import Toolbox, ToolResult, target
-from vdo.job import Action
+from vdo.outcome import Action
 from vdo.progress import TaskDone, ToolCalled
 from vdo.secrets import Secrets
 from vdo.tree import Tree

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vdo.job import Action
+from vdo.outcome import Action
 from vdo.work import JsonObject
 
 _STRING: JsonObject = {"type": "string"}

@@ -10,7 +10,7 @@ from vdo.agents.changes import split_lines
 from vdo.agents.schemas import MAX_LINES, READING, TOOLS, mismatch
 from vdo.agents.search import BadSearch, find_lines, find_paths
 from vdo.errors import BadPath
-from vdo.job import Action
+from vdo.outcome import Action
 from vdo.tree import Mode, Tree
 from vdo.work import JsonObject, Message
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vdo.job import CheckReport, CheckResult
+from vdo.outcome import CheckReport, CheckResult
 
 MAX_OUTPUT = 20_000
 """Characters shown of one check's output: its end, where the errors are."""

@@ -19,7 +19,7 @@ from vdo.config.values import (
     SetupPolicy,
 )
 from vdo.errors import ConfigError, UsageError
-from vdo.job import Budget
+from vdo.spec import Budget
 from vdo.yaml_reader import Value, nearest, optional, read
 
 T = TypeVar("T")

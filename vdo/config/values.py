@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vdo.config.agents import AgentSettings
 from vdo.config.prices import PRICES, Prices
-from vdo.job import Budget
+from vdo.spec import Budget
 
 SANDBOXES = ("auto", "bubblewrap", "landlock", "sandbox-exec", "none")
 DEFAULT_BUDGET = Budget(usd=Decimal(5), tokens=None, seconds=3600.0)

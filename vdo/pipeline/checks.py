@@ -14,13 +14,15 @@ from vdo.config import project as read_project
 from vdo.config.project import FILE
 from vdo.config.values import SANDBOXES
 from vdo.errors import ConfigError
-from vdo.job import CheckReport, CheckResult, JobSpec, Oid, Plan
+from vdo.job import Oid
+from vdo.outcome import CheckReport, CheckResult, Plan
 from vdo.pipeline.environments import Ready, prepare
 from vdo.process import Completed
 from vdo.sandbox.choice import choose
 from vdo.sandbox.contract import Limits, Sandbox
 from vdo.sandbox.unconfined import Unconfined
 from vdo.sandbox.verdicts import Question, Verdicts
+from vdo.spec import JobSpec
 from vdo.store import checkout, objects
 from vdo.tree import Tree
 

@@ -13,7 +13,8 @@ from vdo import process, progress
 from vdo.config import Config
 from vdo.config.project import FILE
 from vdo.errors import BadPath, Cancelled, ConfigError, Stopped
-from vdo.job import EMPTY_TREE, Budget, CheckReport, Job, JobId, JobSpec, Oid, Plan, State
+from vdo.job import EMPTY_TREE, Job, JobId, Oid, State
+from vdo.outcome import CheckReport, Plan
 from vdo.pipeline import record
 from vdo.pipeline.agents import can_work
 from vdo.pipeline.briefing import brief
@@ -21,6 +22,7 @@ from vdo.pipeline.checks import Checker
 from vdo.pipeline.ledger import Account, within
 from vdo.process import Completed
 from vdo.sandbox.guards import protected
+from vdo.spec import Budget, JobSpec
 from vdo.store import checkout, objects, specs, throwaway
 from vdo.store.calllog import CallLog
 from vdo.store.claims import Claim

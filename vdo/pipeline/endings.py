@@ -6,11 +6,12 @@ import dataclasses
 import time
 
 from vdo.errors import JobBusy, JobStateError
-from vdo.job import Budget, Job, State
+from vdo.job import Job, State
 from vdo.pipeline import record
 from vdo.pipeline.desk import EXITED
 from vdo.pipeline.record import RecordFiles
 from vdo.pipeline.run import RUNNABLE
+from vdo.spec import Budget
 from vdo.store import checkout, claims, trash
 from vdo.store.identity import iso, now
 from vdo.store.index import Query

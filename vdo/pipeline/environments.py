@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from vdo import folders
 from vdo.config import ProjectConfig
 from vdo.config.values import SetupPolicy
-from vdo.job import CheckResult, Uid
+from vdo.job import Uid
+from vdo.outcome import CheckResult
 from vdo.sandbox import interpreter
 from vdo.sandbox.contract import Access, Sandbox
 from vdo.sandbox.environment import Environment, Environments, Installation

@@ -10,7 +10,8 @@ from decimal import Decimal
 
 from vdo.agents.answer import fold
 from vdo.config import Prices
-from vdo.job import Budget, Usage
+from vdo.job import Usage
+from vdo.spec import Budget
 from vdo.store.calllog import CallLog
 from vdo.work import Call
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from vdo.job import DONE, CheckReport, CheckResult, Job, Oid, Outcome, Result, State
+from vdo.job import Job, Oid, State
+from vdo.outcome import DONE, CheckReport, CheckResult, Outcome, Result
 from vdo.pipeline.agents import agent_of
 from vdo.pipeline.briefing import called
 from vdo.pipeline.desk import Desk

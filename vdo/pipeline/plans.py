@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from vdo.errors import JobStateError, UsageError
-from vdo.job import Action, Job, Plan, State, Task
+from vdo.job import Job, State
+from vdo.outcome import Action, Plan, Task
 from vdo.pipeline import record
 from vdo.store import claims
 from vdo.store.repository import Repository

@@ -21,7 +21,9 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from vdo.errors import RepositoryError
-from vdo.job import Action, Budget, CheckReport, CheckResult, Oid, Plan, Task
+from vdo.job import Oid
+from vdo.outcome import Action, CheckReport, CheckResult, Plan, Task
+from vdo.spec import Budget
 from vdo.store.objects import StoredTree
 from vdo.work import Message, Transcript
 

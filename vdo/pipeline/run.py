@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from vdo.errors import Cancelled, RefConflict, Stopped, VdoError
-from vdo.job import Job, JobId, Outcome, Result, State
+from vdo.job import Job, JobId, State
+from vdo.outcome import Outcome, Result
 from vdo.pipeline.desk import Desk, Surroundings, TimeOver
 from vdo.pipeline.stages import remaining
 from vdo.store import checkout, claims

@@ -14,7 +14,8 @@ from dataclasses import replace
 
 from vdo.config.project import FILE
 from vdo.errors import BadPath
-from vdo.job import DONE, CheckReport, FileCounts, Job, Outcome, Result, State
+from vdo.job import FileCounts, Job, State
+from vdo.outcome import DONE, CheckReport, Outcome, Result
 from vdo.pipeline import record
 from vdo.pipeline.agents import agent_of
 from vdo.pipeline.briefing import pin

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from vdo.globs import matcher
-from vdo.job import Action
+from vdo.outcome import Action
 from vdo.tree import Content, Entry, MemoryBase, Mode, Tree
 
 _TESTS = (

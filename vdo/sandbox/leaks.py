@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vdo.job import Action
+from vdo.outcome import Action
 from vdo.sandbox.guards import differences
 from vdo.secrets import Secrets
 from vdo.tree import Mode, Tree

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from vdo import progress
 from vdo.errors import JobStateError, UsageError
-from vdo.job import EMPTY_TREE, Budget, Job, JobId, JobRef, JobSpec, Oid, Parent, Revision, State
+from vdo.job import EMPTY_TREE, Job, JobId, JobRef, Oid, Parent, Revision, State
 from vdo.service.contents import Contents
 from vdo.service.reading import Readings
+from vdo.spec import Budget, JobSpec
 from vdo.store.location import Location, discover
 from vdo.store.reader import Reader
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pygit2
 
 from vdo.errors import RefConflict, RepositoryError
-from vdo.job import EMPTY_TREE, Job, JobId, JobRef, JobSpec, Oid, Revision, State, Uid
+from vdo.job import EMPTY_TREE, Job, JobId, JobRef, Oid, Revision, State, Uid
+from vdo.spec import JobSpec
 from vdo.store import messages, objects, reffiles, specs
 from vdo.store.identity import Identity, iso, now
 from vdo.store.index import Index

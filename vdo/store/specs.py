@@ -6,7 +6,8 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from vdo.job import Budget, JobId, JobRef, JobSpec, Oid, Parent, Revision, Uid
+from vdo.job import JobId, JobRef, Oid, Parent, Revision, Uid
+from vdo.spec import Budget, JobSpec
 
 
 def dump(spec: JobSpec) -> bytes:

@@ -15,7 +15,8 @@ from vdo.cli.editor import rescue
 from vdo.cli.session import Session
 from vdo.cli.working import finish_one, show_recorded
 from vdo.errors import VdoError
-from vdo.job import Budget, Job
+from vdo.job import Job
+from vdo.spec import Budget
 
 NEW = """
 vdo new "Platform shell" -d "A Flask app with a base layout and a navigation bar"

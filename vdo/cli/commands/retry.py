@@ -9,7 +9,7 @@ import click
 from vdo.cli.command import USD, command, job_argument, pass_session
 from vdo.cli.session import Session
 from vdo.cli.working import finish_one, show_recorded
-from vdo.job import Budget
+from vdo.spec import Budget
 
 EXAMPLES = """
 vdo retry 51
