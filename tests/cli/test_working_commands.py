@@ -88,11 +88,19 @@ def test_a_failing_agent_is_exit_code_1_with_what_to_do(run, ask, agent):
 
     result = run("new", "Broken", "--agent", broken)
     assert result.exit_code == 1
-    assert "error: job #1 failed" in result.stderr and "`vdo log 1`" in result.stderr
+    assert "error: job #1 failed" in result.stderr and "`vdo retry 1`" in result.stderr
     assert ask("show", "1")["state"] == "failed"
     as_json = run("retry", "1", "--json")
     assert as_json.exit_code == 1 and json.loads(as_json.stdout)["state"] == "failed"
     assert json.loads(as_json.stderr.splitlines()[-1])["exit_code"] == 1
+
+
+def test_log_with_patches_shows_what_a_failed_agent_printed(run, agent):
+    run("new", "Broken", "--agent", agent("cat > /dev/null; echo 'no \\033[31mluck'; exit 7"))
+
+    shown = run("log", "-p", "1").stdout
+    assert "agent.log\n  | no \\x1b[31mluck\n" in shown
+    assert "`vdo retry 1`" in run("show", "1").stdout and "JOB" not in run("log", "1").stdout
 
 
 def test_retry_goes_on_and_with_feedback_extends_what_is_complete(run, ask, agent, tmp_path):

@@ -71,7 +71,8 @@ def line(event: progress.Event, *, verbose: bool) -> str:
     """An event as a line of a log; empty for what is not worth one."""
     match event:
         case progress.Phase(job, state, note):
-            return f"{formats.number(job)}  {formats.state(state)}  {terminal.safe_line(note)}".rstrip()
+            said = formats.addressed(terminal.safe_line(note), job)
+            return f"{formats.number(job)}  {formats.state(state)}  {said}".rstrip()
         case progress.Note(job, text):
             return f"{formats.number(job)}  {terminal.safe_line(text)}"
         case progress.TaskDone(job, action, path, done, total) if verbose:

@@ -127,8 +127,10 @@ def failure(job: Job) -> JobFailed:
         return JobFailed(
             f"job #{job.id} is still {job.state.value}", hint=f"`vdo show {job.id}` says what it builds on"
         )
-    reason = f": {job.error}" if job.error else ""
-    hint = f"`vdo log {job.id}` tells what happened, `vdo retry {job.id}` goes on from there"
+    reason = f": {formats.addressed(job.error, job.id)}" if job.error else ""
+    hint = (
+        "" if "`vdo " in reason else f"`vdo log {job.id}` tells what happened, `vdo retry {job.id}` goes on from there"
+    )
     return JobFailed(f"job #{job.id} {job.state.value}{reason}", hint=hint)
 
 

@@ -17,9 +17,11 @@ from vdo.service.views import LogEntry
 EXAMPLES = """
 vdo log 51
 vdo log -f 51                     follow a running job until it ends
-vdo log -p 51                     with what each step changed
+vdo log -p 51                     with what each step changed and printed
 """
 _POLL_SECONDS = 0.3
+_OUTPUTS = ("agent.log", "checks")
+"""In the journal's record: what was printed."""
 _NOBODY_WORKS = {
     State.INTERRUPTED: "`vdo run {id}` goes on from its last checkpoint",
     State.PLANNED: "`vdo plan {id}` shows the plan, `vdo run {id}` goes on from it",
@@ -30,7 +32,7 @@ _NOBODY_WORKS = {
 @command("log", examples=EXAMPLES)
 @job_argument()
 @click.option("-f", "--follow", is_flag=True, help="Wait for new entries until the job ends.")
-@click.option("-p", "--patch", is_flag=True, help="Show what each step changed.")
+@click.option("-p", "--patch", is_flag=True, help="Show what each step changed and printed.")
 @pass_session
 def log_command(session: Session, job: str, follow: bool, patch: bool) -> None:
     """Show the journal of JOB, oldest entry first: each state change, checkpoint, call and check.
@@ -72,7 +74,7 @@ def _print(
 ) -> None:
     before = None
     for entry in entries:
-        for line in _lines(entry):
+        for line in _lines(entry, job.id):
             write(line)
         if patch and entry.seq > 0:
             before = before or _base(session, job)
@@ -80,12 +82,27 @@ def _print(
             if work != before:
                 write(_patch(session, before, work))
             before = work
+            for line in _printed(session, entry):
+                write(line)
 
 
-def _lines(entry: LogEntry) -> Sequence[str]:
-    first, *rest = terminal.safe(entry.note).strip("\n").split("\n")
+def _lines(entry: LogEntry, job: int) -> Sequence[str]:
+    first, *rest = formats.addressed(terminal.safe(entry.note), job).strip("\n").split("\n")
     head = f"{formats.faint(formats.clock(entry.when))}  {terminal.pad(formats.state(entry.state), 10)}  {first}"
     return [head, *(f"{'':31}  {line}".rstrip() for line in rest if line.strip())]
+
+
+def _printed(session: Session, entry: LogEntry) -> Iterator[str]:
+    """What an agent's command and the checks printed in this step, as far as it was kept."""
+    git = session.readings.reader.git
+    old, new = (_tree(session, f"{entry.oid}{which}:record") for which in ("^1", ""))
+    listed = git.run("diff", "--name-only", "--no-renames", "--diff-filter=AM", "-z", old, new, "--", *_OUTPUTS)
+    names = [name for name in listed.decode("utf-8", "surrogateescape").split("\0") if name]
+    for name, found in zip(names, git.objects(f"{new}:{name}" for name in names), strict=True):
+        yield f"\n{formats.faint(terminal.safe_line(name))}"
+        text = found[2].decode("utf-8", "replace") if found else ""
+        yield from (f"  | {terminal.safe(line.rstrip())}" for line in text.rstrip("\n").split("\n"))
+        yield ""
 
 
 def _base(session: Session, job: Job) -> str:

@@ -63,7 +63,7 @@ def lines(view: JobView) -> Iterator[str]:
 def _facts(view: JobView) -> Iterator[tuple[str, str]]:
     job = view.job
     yield "state", formats.state(view.state)
-    yield "error", terminal.safe(job.error or "").replace("\n", "\n" + " " * 10)
+    yield "error", _error(job)
     yield "extends", _parent(view)
     revisions = [formats.called(each) for each in job.merges if isinstance(each, Revision)]
     yield "merges", ", ".join([*map(_mention, view.merged), *revisions])
@@ -77,6 +77,10 @@ def _facts(view: JobView) -> Iterator[tuple[str, str]]:
     yield "tokens", formats.tokens(job.usage) if job.usage else ""
     yield "cost", _cost(job)
     yield "checks", " in ".join(filter(None, (job.checks, job.sandbox)))
+
+
+def _error(job: Job) -> str:
+    return formats.addressed(terminal.safe(job.error or ""), job.id).replace("\n", "\n" + " " * 10)
 
 
 def _parent(view: JobView) -> str:
