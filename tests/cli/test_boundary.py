@@ -109,6 +109,13 @@ def test_a_closed_standard_stream_is_no_bug(jobs, platform, closed):
     assert done.returncode in (0, 3) and b"bug" not in done.stderr
 
 
+def test_a_job_can_be_created_without_any_standard_stream(platform):
+    command = 'exec "$0" -C "$1" new Quiet -F - --agent true --queue <&- >&- 2>&-'
+    done = subprocess.run(["sh", "-c", command, _vdo(), str(platform.path)], check=False)
+
+    assert done.returncode == 0 and platform.job(1).title == "Quiet"
+
+
 def test_a_terminal_without_utf_8_gets_everything(platform):
     platform.new("Ünïcode 漢字 🎉")
     env = {**os.environ, "PYTHONIOENCODING": "latin-1"}

@@ -68,9 +68,9 @@ def test_each_running_job_has_its_line():
     assert [line.split()[0] for line in live.render().plain.splitlines()] == ["#8", "#9"]
 
 
-@pytest.mark.parametrize("quiet", [True, False])
-def test_without_a_terminal_there_are_lines_or_nothing(quiet, capsys):
-    with watched(Session(quiet=quiet), {}) as observe:
+@pytest.mark.parametrize(("options", "lines"), [({}, 0), ({"verbose": True}, 1), ({"quiet": True, "verbose": True}, 0)])
+def test_without_a_terminal_there_are_lines_only_when_asked_for(options, lines, capsys):
+    with watched(Session(**options), {}) as observe:
         observe(EVENTS[0])
 
-    assert (capsys.readouterr().err == "") is quiet
+    assert len(capsys.readouterr().err.splitlines()) == lines

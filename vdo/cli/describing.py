@@ -50,8 +50,6 @@ def read_text(file: str) -> str:
     most = 2 * MAX_DESCRIPTION  # a CRLF becomes one character
     try:
         if file == "-":
-            if sys.stdin is None:
-                raise VdoError("stdin is closed", hint="-F - reads the description from there")
             data = sys.stdin.buffer.read(most + 1)
         else:
             with Path(file).open("rb") as stream:

@@ -62,7 +62,7 @@ MODULES = {"extend": "new", "projects": "project", "undelete": "delete"}
 @click.option("-C", "start", metavar="DIR", help="Work in the repository at DIR.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="Leave out progress and messages.")
-@click.option("-v", "--verbose", is_flag=True, help="Show each tool call and file of a running job.")
+@click.option("-v", "--verbose", is_flag=True, help="Show each tool call and file of a job, in a pipe, too.")
 @click.version_option(__version__, "-V", "--version", message="vdo %(version)s")
 @click.pass_context
 def vdo(ctx: click.Context, start: str | None, as_json: bool, quiet: bool, verbose: bool) -> None:

@@ -21,6 +21,7 @@ def prepare_streams() -> None:
             os.fstat(descriptor)
         except OSError:  # closed: the next file that is opened would get its place, and whatever a child prints
             os.open(os.devnull, os.O_RDWR)
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
     for stream in (sys.stdout, sys.stderr):
