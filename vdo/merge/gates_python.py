@@ -1,0 +1,106 @@
+"""What a merged Python file must pass: it compiles, and no name is undefined or defined twice that was not before."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import warnings
+from collections.abc import Collection, Iterator
+
+
+def names(_path: str, versions: tuple[str | None, str, str], merged: str) -> str | None:
+    """The reason to refuse the merged text, None where there is none."""
+    tree = _parse(merged)
+    if isinstance(tree, str):
+        old = any(isinstance(_parse(side), str) for side in versions[1:])  # written for another Python
+        return None if old else f"the result does not parse: {tree}"
+    problems = _problems(tree)
+    if problems:
+        for side in versions[1:]:
+            before = _parse(side)
+            problems -= _problems(before) if isinstance(before, ast.Module) else set()
+    return f"the result has a new problem: {min(problems)}" if problems else None
+
+
+def missing_modules(path: str, text: str, paths: Collection[str]) -> list[str]:
+    """The imported modules that would have to be files of the repository, and are none."""
+    tree = _parse(text)
+    if isinstance(tree, str):
+        return []
+    return [name for name in _imported(tree, path, paths) if not _exists(name, paths)]
+
+
+def _parse(text: str) -> ast.Module | str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an invalid escape in somebody's string is not our affair
+        try:
+            return ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            return str(error) or type(error).__name__
+
+
+def _problems(tree: ast.Module) -> set[str]:
+    from pyflakes import checker, messages  # type: ignore[import-untyped]  # 30 ms: only for merged Python files
+
+    serious = (
+        messages.UndefinedName,
+        messages.UndefinedLocal,
+        messages.UndefinedExport,
+        messages.RedefinedWhileUnused,
+        messages.DuplicateArgument,
+        messages.MultiValueRepeatedKeyLiteral,
+        messages.LateFutureImport,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = checker.Checker(tree).messages
+    said = {_say(message) for message in found if isinstance(message, serious)}
+    return said | set(_doubles(tree))
+
+
+def _say(message: object) -> str:
+    text: str = getattr(message, "message", "")
+    arguments: tuple[object, ...] = getattr(message, "message_args", ())
+    if type(message).__name__ == "RedefinedWhileUnused":
+        return f"redefinition of unused {arguments[0]!r}"  # the line number would make every one look new
+    return text % arguments
+
+
+def _doubles(tree: ast.Module) -> Iterator[str]:
+    """Two definitions of one name in one body, where the first would never be seen."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef):
+            seen = set()
+            for statement in node.body:
+                if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                    if statement.name in seen and not statement.decorator_list:
+                        yield f"two definitions of {statement.name}"
+                    seen.add(statement.name)
+
+
+def _imported(tree: ast.Module, path: str, paths: Collection[str]) -> Iterator[str]:
+    """As paths without a suffix, `app/models`; of absolute imports those whose first name is a folder here."""
+    package = posixpath.dirname(path).split("/") if "/" in path else []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = package[: len(package) - node.level + 1]
+            if node.level - 1 <= len(package) and (above or node.module):
+                yield "/".join([*above, *(node.module or "").split(".")]).rstrip("/")
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from _inside(node.module, path, paths)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _inside(alias.name, path, paths)
+
+
+def _inside(module: str, path: str, paths: Collection[str]) -> Iterator[str]:
+    top = module.split(".")[0]
+    for root in ("", "src/"):
+        if f"{root}{top}/__init__.py" in paths and not path.startswith(f"{root}{top}."):
+            yield root + module.replace(".", "/")
+            return
+
+
+def _exists(name: str, paths: Collection[str]) -> bool:
+    endings = (".py", "/__init__.py", ".pyi", ".so", ".pyx", "/__init__.pyi")
+    return any(name + ending in paths for ending in endings) or any(path.startswith(f"{name}/") for path in paths)

@@ -1,0 +1,49 @@
+"""Merging three versions of a plain text by its lines or by its words."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from vdo.merge.sequence import Change, align, edits
+from vdo.merge.texts import lines_of
+
+_PIECE = re.compile(r"\s+|\w+|[^\w\s]")
+_FEW_WORDS = 2  # a text with fewer gaps is a name or a value: two changes of it are a contradiction
+
+
+def merge_lines(base: str, ours: str, theirs: str) -> str | None:
+    """The line merge that git would make, None where it would leave a conflict."""
+    b, o, t = (lines_of(text) for text in (base, ours, theirs))
+    return _merged(b, o, t) if min(len(b), len(o), len(t)) > 1 else None
+
+
+def merge_words(base: str, ours: str, theirs: str) -> str | None:
+    """The same for the words of a text that both sides changed in different places."""
+    b, o, t = (_PIECE.findall(text) for text in (base, ours, theirs))
+    return _merged(b, o, t) if sum(piece.isspace() for piece in b) >= _FEW_WORDS else None
+
+
+def _merged(b: Sequence[str], o: Sequence[str], t: Sequence[str]) -> str | None:
+    pieces: list[str] = []
+    for chunk in align(b, o, t, strict=True):
+        if chunk.change is Change.BOTH and o[chunk.ours] != t[chunk.theirs]:
+            return None
+        pieces += t[chunk.theirs] if chunk.change is Change.THEIRS else o[chunk.ours]
+    return "".join(pieces)
+
+
+def includes(base: str, big: str, small: str) -> bool:
+    """One text has every line that the other one added, in order, and none that it removed."""
+    b, lines, others = lines_of(base), lines_of(big), lines_of(small)
+    changes = edits(b, others)
+    if not changes or len(b) < 2:
+        return False
+    added = [line for edit in changes for line in others[edit.side_start : edit.side_end]]
+    removed = Counter(line for edit in changes for line in b[edit.start : edit.end])
+    counts, known = Counter(lines), Counter(b)
+    rest = iter(lines)
+    return all(any(line == other for other in rest) for line in added) and all(
+        counts[line] <= known[line] - number for line, number in removed.items() if line.strip()
+    )
