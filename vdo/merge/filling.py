@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 MARKER_SIZE = 7
-_MARKER = re.compile(rb"^(?:<{7}|\|{7}|>{7})(?: |$)|^={7}$", re.MULTILINE)
+_RUN = re.compile(rb"^(<+|\|+|>+|=+)(?=[ \r\n]|$)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -18,26 +19,39 @@ class Place:
     theirs: bytes
 
 
-def has_markers(data: bytes) -> bool:
+def marker_size(versions: Iterable[bytes]) -> int:
+    """Git's seven characters, or more where a version has such lines of its own, a title's underline for one."""
+    runs = [len(found[1]) for data in versions for found in _RUN.finditer(data)]
+    return MARKER_SIZE if MARKER_SIZE not in runs else max(runs) + 1
+
+
+def size_in(marked: bytes) -> int:
+    """How long the markers in such a text are: longer than any other line that looks like one."""
+    return max((len(found[1]) for found in _RUN.finditer(marked) if found[1][:1] == b"<"), default=MARKER_SIZE)
+
+
+def has_markers(data: bytes, size: int = MARKER_SIZE) -> bool:
     """A conflict marker is left. A file that had such lines in one of its versions must be told apart by the caller."""
-    return _MARKER.search(data.replace(b"\r\n", b"\n")) is not None
+    return any(len(found[1]) == size for found in _RUN.finditer(data))
 
 
 def split(marked: bytes) -> tuple[list[bytes], list[Place]]:
     """The fixed texts around the open places of a diff3 text (one more than places), and the places."""
     fixed: list[bytes] = [b""]
     places: list[Place] = []
+    size = size_in(marked)
     part = "fixed"
     parts: dict[str, bytes] = {}
     for line in marked.splitlines(keepends=True):
-        mark = line[:MARKER_SIZE]
-        if part == "fixed" and mark == b"<" * 7:
+        found = _RUN.match(line)
+        mark = found[1][:1] if found and len(found[1]) == size else b""
+        if part == "fixed" and mark == b"<":
             part, parts = "ours", {"ours": b"", "base": b"", "theirs": b""}
-        elif part == "ours" and mark == b"|" * 7:
+        elif part == "ours" and mark == b"|":
             part = "base"
-        elif part in ("ours", "base") and line.rstrip(b"\r\n") == b"=" * 7:
+        elif part in ("ours", "base") and mark == b"=":
             part = "theirs"
-        elif part == "theirs" and mark == b">" * 7:
+        elif part == "theirs" and mark == b">":
             places.append(Place(parts["ours"], parts["base"], parts["theirs"]))
             fixed.append(b"")
             part = "fixed"

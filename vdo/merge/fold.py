@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vdo.job import Oid
-from vdo.merge import threeway
-from vdo.merge.filling import MARKER_SIZE
-from vdo.merge.rungs import rungs_for
+from vdo.merge import conservation, threeway
+from vdo.merge.filling import marker_size
+from vdo.merge.gates import Gates
+from vdo.merge.rungs import climb, rungs_for
+from vdo.merge.texts import readable
 from vdo.merge.threeway import Relation, Side
-from vdo.merge.values import Conflict, Resolution, Rung
+from vdo.merge.values import Conflict, Resolution
 from vdo.merge.workbench import Workbench
 from vdo.tree import Content, Mode
 
@@ -70,7 +72,7 @@ def step(
         still_open: list[Open] = []
         rungs = rungs_for(bench.paths(git.tree)) if git.conflicts else ()
         for conflict in git.conflicts:
-            result = _climb(conflict, rungs)
+            result = climb(conflict, rungs)
             if isinstance(result, Resolution):
                 changes[conflict.path] = Content(result.mode, result.data)
                 resolved.append(Resolved(conflict.path, result.how))
@@ -81,23 +83,10 @@ def step(
                 marked = marked_text(conflict, ours.name, theirs.name)
                 if marked is not None:
                     changes[conflict.path] = Content(conflict.mode, marked)
-                still_open.append(Open(conflict, marked, result))
+                still_open.append(Open(conflict, marked, result.reason))
         done = bench.write_tree(git.tree, changes)
         bench.keep()
         return Step(done, tuple(resolved), tuple(still_open))
-
-
-def _climb(conflict: Conflict, rungs: Sequence[Rung]) -> Resolution | str:
-    """The first rung's resolution, or why the last one left it."""
-    reason = conflict.message or conflict.kind.value
-    if not conflict.kind.is_text:
-        return reason
-    for rung in rungs:
-        result = rung.resolve(conflict)
-        if isinstance(result, Resolution):
-            return result
-        reason = result.reason
-    return reason
 
 
 def _preferred(conflict: Conflict, prefer: str) -> Content | None:
@@ -115,7 +104,8 @@ def marked_text(conflict: Conflict, ours: str, theirs: str) -> bytes | None:
     if not conflict.kind.is_text or conflict.ours is None or conflict.theirs is None:
         return None
     labels = ["-L", _line(ours), "-L", "base", "-L", _line(theirs)]
-    return _merge_file(conflict, ["--diff3", f"--marker-size={MARKER_SIZE}", *labels])
+    size = marker_size(data for _, data in stages(conflict).values())
+    return _merge_file(conflict, ["--diff3", f"--marker-size={size}", *labels])
 
 
 def _line(name: str) -> str:
@@ -136,7 +126,15 @@ def _merge_file(conflict: Conflict, options: Sequence[str]) -> bytes | None:
 
 def judge(conflict: Conflict, filled: bytes) -> str | None:
     """What is wrong with a file that somebody resolved: a side that is not in it, a text that does not parse."""
-    return None
+    text = readable(filled)
+    sides = conflict.ours, conflict.theirs
+    if sides[0] is not None and sides[1] is not None:
+        base = None if conflict.base is None else readable(conflict.base.data)
+        refused = Gates().check(conflict.path, (base, readable(sides[0].data), readable(sides[1].data)), text)
+        if refused:
+            return refused.reason
+    lost = conservation.check(conflict, filled)
+    return lost.reason if lost else None
 
 
 def stages(conflict: Conflict) -> Mapping[str, tuple[Mode, bytes]]:

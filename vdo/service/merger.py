@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vdo.job import Oid
 from vdo.merge import fold
-from vdo.merge.filling import fills, has_markers
+from vdo.merge.filling import fills, has_markers, size_in
 from vdo.merge.threeway import Side
 from vdo.merge.values import Conflict, Kind, Stage
 from vdo.pipeline.merging import Merged, OpenFile, Version
@@ -37,7 +37,7 @@ class Ladder:
     def judge(self, file: OpenFile, filled: bytes | None) -> str | None:
         if filled is None:
             return "the file is gone: both sides have it"
-        if has_markers(filled):
+        if file.marked is not None and has_markers(filled, size_in(file.marked)):
             return "a conflict marker is left"
         if file.marked is None or fills(file.marked, filled) is None:
             return "lines outside of the open places were changed: bring them back as they were"
