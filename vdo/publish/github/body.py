@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from vdo.job import Job, JobId, JobRef, Oid, Parent, Plan
+from vdo.job import Job, JobId, JobRef, Oid, Parent
+from vdo.outcome import Plan
 
 BEGIN, END = "<!-- vdo:begin -->", "<!-- vdo:end -->"
 _SECTION = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)

@@ -6,7 +6,8 @@ import json
 import re
 from typing import Any
 
-from vdo.job import Action, Job, JobRef, Parent, Plan, State, Task
+from vdo.job import Job, JobRef, Parent, State
+from vdo.outcome import Action, Plan, Task
 from vdo.publish.github.body import CheckRow, FileRow, Neighbour, Story, called
 from vdo.store.repository import Repository
 
