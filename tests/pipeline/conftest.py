@@ -1,8 +1,11 @@
 import itertools
+import tempfile
+from pathlib import Path
 
 import pytest
 from standins.anthropic_api import AnthropicServer
 from standins.projects import Project
+from standins.zygote import Zygote
 
 from vdo.agents import claude
 from vdo.agents.patience import Patience
@@ -43,3 +46,19 @@ def impatient(monkeypatch):
 def names():
     """Numbers for files that must not be the same twice."""
     return map(str, itertools.count())
+
+
+@pytest.fixture(scope="module")
+def zygote():
+    """Runs of vdo as processes of their own, which can be killed."""
+    started = Zygote()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def place():
+    """A folder in memory: kills cannot test durability, so that nothing is lost but time."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="vdo-kills-", dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)

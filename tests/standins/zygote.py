@@ -92,9 +92,15 @@ def serve() -> None:
         pid = os.fork()
         if pid == 0:
             _child(order, report)
+        process = os.pidfd_open(pid)
+        timer = threading.Timer(order["kill_after"], _kill, [process])
         if order["kill_after"]:
-            threading.Timer(order["kill_after"], _kill, [pid]).start()
+            timer.start()
         _, status = os.waitpid(pid, 0)
+        timer.cancel()
+        if order["kill_after"]:
+            timer.join()
+        os.close(process)
         lines = report.read_text().splitlines() if report.exists() else []
         errors = [json.loads(line[1:]) for line in lines if line.startswith("!")]
         value = {
@@ -107,9 +113,9 @@ def serve() -> None:
         answers.flush()
 
 
-def _kill(pid: int) -> None:
+def _kill(process: int) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        signal.pidfd_send_signal(process, signal.SIGKILL)
 
 
 def _child(order: Json, report: Path) -> None:

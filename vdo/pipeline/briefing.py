@@ -74,7 +74,7 @@ def _ahead(desk: Desk, parent: Parent) -> str:
     if job is None or base is None or base == job.commit:
         return ""
     count = desk.repository.git.run("rev-list", "--count", f"{job.commit}..{base}").decode().strip()
-    return f", from its branch's tip {base[:12]}: {count} commits by people on top of the job's"
+    return f", from its branch's tip {base[:12]}: {count} commit{'' if count == '1' else 's'} by people on top of the job's"
 
 
 def brief(desk: Desk) -> Briefing:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from vdo.errors import JobStateError, UsageError
+from vdo import paths
+from vdo.errors import BadPath, JobStateError, UsageError
 from vdo.job import Job, State
 from vdo.outcome import Action, Plan, Task
 from vdo.pipeline import record
@@ -64,6 +65,10 @@ def _task(value: Value) -> Task:
         if needed not in fields:
             value.fail(f"a task needs `{needed}`")
     action = _ACTIONS[fields["action"].choice(tuple(_ACTIONS))]
+    try:
+        paths.check_inside(fields["path"].text())
+    except BadPath as problem:
+        fields["path"].fail(str(problem), hint=problem.hint)
     return dataclasses.replace(
         Task(fields["path"].text(), action), note=fields["note"].text() if "note" in fields else ""
     )

@@ -26,16 +26,17 @@ RUNNABLE = frozenset(
 )
 
 
-def run_job(repository: Repository, number: JobId, around: Surroundings) -> Job:
+def run_job(repository: Repository, number: JobId, around: Surroundings, *, approved: bool = True) -> Job:
     """Do what is left of a job; the job as it is then: completed, failed, planned or cancelled.
 
     Raises JobBusy when another process has it, Stopped on Ctrl-C (its journal stays where it is: the next run goes on),
-    and any other VdoError that ended it, after the journal has it.
+    and any other VdoError that ended it, after the journal has it. One that was planned meanwhile is built only when
+    its plan is `approved`.
     """
     claim = claims.take(repository.location.own, number)
     try:
         entry = repository.job(number)
-        if entry.state not in RUNNABLE:
+        if entry.state not in RUNNABLE or (entry.state is State.PLANNED and not approved):
             return entry
         desk = Desk(repository, dataclasses.replace(entry, claim=claim.nonce, error=None), claim, around)
         _take_over(desk, entry)

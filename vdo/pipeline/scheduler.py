@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from vdo import progress
-from vdo.errors import JobBusy, Stopped, VdoError
+from vdo.errors import JobBusy, JobStateError, Stopped, VdoError
 from vdo.job import Job, JobId, JobRef, State
 from vdo.pipeline.briefing import has_result
 from vdo.pipeline.desk import Surroundings
@@ -38,11 +38,14 @@ class Schedule:
     around: Surroundings
     wanted: set[JobId]
     ended: dict[JobId, Ended] = field(default_factory=dict)
+    _approved: set[JobId] = field(default_factory=set)
+    """Jobs that were planned when they were asked for: whoever asks for them wants them built."""
     _running: dict[Future[Job], JobId] = field(default_factory=dict)
     _elsewhere: set[JobId] = field(default_factory=set)
 
     def run(self, workers: int) -> list[Ended]:
         """Run until nothing more can be done here; raises Stopped when asked to end, after all workers have."""
+        self._approved = {number for number in self.wanted if self.reader.job(number).state is State.PLANNED}
         pool = ThreadPoolExecutor(workers, thread_name_prefix="job")
         try:
             while True:
@@ -62,7 +65,7 @@ class Schedule:
             if len(self._running) >= workers or self.around.stop.is_set():
                 return
             job = self.reader.job(number)
-            if job.state not in RUNNABLE:
+            if job.state not in RUNNABLE or (job.state is State.PLANNED and number not in self._approved):
                 self._settle(job)
             elif self._parents_ready(job):
                 self._running[pool.submit(self._work, number)] = number
@@ -70,7 +73,7 @@ class Schedule:
     def _work(self, number: JobId) -> Job:
         repository = self.open_repository()
         try:
-            return run_job(repository, number, self.around)
+            return run_job(repository, number, self.around, approved=number in self._approved)
         finally:
             repository.close()
 
@@ -133,7 +136,7 @@ def pending(reader: Reader) -> set[JobId]:
 
 
 def with_unfinished_parents(reader: Reader, jobs: Iterable[Job]) -> set[JobId]:
-    """These jobs and every job that they wait for."""
+    """These jobs and every job that they wait for, but for those whose plan waits for a person."""
     found: set[JobId] = set()
     todo = list(jobs)
     while todo:
@@ -141,5 +144,23 @@ def with_unfinished_parents(reader: Reader, jobs: Iterable[Job]) -> set[JobId]:
         if job.id in found:
             continue
         found.add(job.id)
-        todo += [parent for parent in parents(reader, job) if parent is not None and parent.state in RUNNABLE]
+        todo += [each for each in parents(reader, job) if each is not None and each.state in RUNNABLE - {State.PLANNED}]
     return found
+
+
+def explain_waiting(reader: Reader, job: Job) -> JobStateError:
+    """Why a job can do nothing at this moment."""
+    for ref in (job.extends, *job.merges):
+        parent = reader.by_ref(ref) if isinstance(ref, JobRef) else None
+        if isinstance(ref, JobRef) and parent is None:
+            return JobStateError(
+                f"job #{job.id} waits for job {ref}, which this repository does not have",
+                hint="fetch it: `vdo sync` brings the jobs of a remote",
+            )
+        if parent is not None and not has_result(parent):
+            verb = "run" if parent.state in RUNNABLE else "retry"
+            return JobStateError(
+                f"job #{job.id} waits for job #{parent.id}, which is {parent.state.value}",
+                hint=f"`vdo {verb} {parent.id}` goes on with it",
+            )
+    return JobStateError(f"job #{job.id} cannot be run at this moment", hint=f"`vdo show {job.id}`")

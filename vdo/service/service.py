@@ -180,7 +180,7 @@ class Service:
         """
         from vdo.pipeline.desk import Surroundings  # the pipeline: not on the read path
         from vdo.pipeline.run import RUNNABLE
-        from vdo.pipeline.scheduler import Schedule, pending, with_unfinished_parents
+        from vdo.pipeline.scheduler import Schedule, explain_waiting, pending, with_unfinished_parents
         from vdo.service.merger import Ladder
 
         if workers < 1:
@@ -205,6 +205,8 @@ class Service:
         problems = [one.problem for one in ended if one.problem is not None]
         if problems and len(ended) == 1:
             raise problems[0]
+        if names and not ended:
+            raise explain_waiting(self.reader, self.reader.job(jobs[0].id))
         return [one.job for one in ended]
 
     def _configured(self, tree_config: bytes) -> Config:
