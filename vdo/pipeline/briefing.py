@@ -74,7 +74,8 @@ def _ahead(desk: Desk, parent: Parent) -> str:
     if job is None or base is None or base == job.commit:
         return ""
     count = desk.repository.git.run("rev-list", "--count", f"{job.commit}..{base}").decode().strip()
-    return f", from its branch's tip {base[:12]}: {count} commit{'' if count == '1' else 's'} by people on top of the job's"
+    commits = "1 commit" if count == "1" else f"{count} commits"
+    return f", from its branch's tip {base[:12]}: {commits} by people on top of the job's"
 
 
 def brief(desk: Desk) -> Briefing:
