@@ -197,7 +197,7 @@ class HostRepository:
         with tempfile.TemporaryDirectory() as folder:
             self.git("worktree", "add", "-q", "--detach", folder, pull.sha)
             work = ["git", "-C", folder, "-c", "user.name=GitHub", "-c", "user.email=noreply@github.com"]
-            done = subprocess.run([*work, "rebase", "-q", base], capture_output=True, check=False)
+            done = subprocess.run([*work, "rebase", "-q", "--force-rebase", base], capture_output=True, check=False)
             new = self.git("-C", folder, "rev-parse", "HEAD") if not done.returncode else ""
             head = subprocess.run([*work, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
             self.git("worktree", "remove", "--force", folder)

@@ -116,7 +116,19 @@ class Contract:
 @cache
 def contract() -> Contract:
     assert FOUND is not None
-    return Contract(json.loads(FOUND.read_text()))
+    return Contract(_with_nulls(json.loads(FOUND.read_text())))
+
+
+def _with_nulls(value: Any) -> Any:
+    """GitHub's description says `nullable` beside an `enum` without null, and means both; a strict reader does not."""
+    if isinstance(value, list):
+        return [_with_nulls(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {name: _with_nulls(item) for name, item in value.items()}
+    if found.get("nullable") is True and isinstance(found.get("enum"), list):
+        found["enum"] = [*found["enum"], None]
+    return found
 
 
 def _causes(problem: BaseException) -> Iterator[BaseException]:

@@ -7,7 +7,6 @@ pull request's number and how it ended.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import fcntl
 import json
 import os
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from vdo.job import Job, Uid
+from vdo.job import Job, Oid, Uid
 from vdo.publish.github.values import PullRequest, Standing
 from vdo.store.repository import Repository
 
@@ -29,8 +28,7 @@ class Known:
 
     number: int
     standing: Standing
-    answered: tuple[int, ...] = ()
-    """Review conversations (their first comment) that were answered with this job's commit."""
+    merge_commit: Oid | None = None
 
 
 @dataclass
@@ -39,30 +37,34 @@ class Memory:
 
     _path: Path
     _known: dict[Uid, Known] = field(default_factory=dict)
+    _answers: dict[Uid, list[int]] = field(default_factory=dict)
 
     def find(self, job: Job) -> Known | None:
         return self._known.get(job.uid)
 
     def keep(self, job: Job, pull: PullRequest) -> None:
         """Written at once: what was opened is known even if the next request fails."""
-        before = self._known.get(job.uid)
-        known = Known(pull.number, pull.standing, before.answered if before else ())
-        if known != before:
+        known = Known(pull.number, pull.standing, pull.merge_commit)
+        if known != self._known.get(job.uid):
             self._known[job.uid] = known
             self._write()
 
+    def is_answered(self, job: Job, comment: int) -> bool:
+        """The review conversation that this comment begins has been told of the job."""
+        return comment in self._answers.get(job.uid, ())
+
     def answered(self, job: Job, comment: int) -> None:
-        before = self._known[job.uid]
-        self._known[job.uid] = dataclasses.replace(before, answered=(*before.answered, comment))
+        self._answers.setdefault(job.uid, []).append(comment)
         self._write()
 
     def _write(self) -> None:
         pulls = {
-            uid: {"number": one.number, "standing": one.standing.value, "answered": one.answered}
+            uid: {"number": one.number, "standing": one.standing.value, "merge_commit": one.merge_commit}
             for uid, one in self._known.items()
         }
+        value = {"version": _VERSION, "pulls": pulls, "answers": self._answers}
         partial = self._path.with_suffix(".new")
-        partial.write_text(json.dumps({"version": _VERSION, "pulls": pulls}))
+        partial.write_text(json.dumps(value))
         os.replace(partial, self._path)
 
 
@@ -74,17 +76,18 @@ def opened(repository: Repository, remote: str) -> Iterator[Memory]:
     path = folder / f"{quote(remote, safe='')}.json"
     with path.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield Memory(path, _read(path))
+        yield _read(path)
 
 
-def _read(path: Path) -> dict[Uid, Known]:
+def _read(path: Path) -> Memory:
     try:
         value = json.loads(path.read_text())
         if value["version"] != _VERSION:
-            return {}
-        return {
-            Uid(uid): Known(one["number"], Standing(one["standing"]), tuple(one["answered"]))
+            return Memory(path)
+        known = {
+            Uid(uid): Known(one["number"], Standing(one["standing"]), one["merge_commit"])
             for uid, one in value["pulls"].items()
         }
+        return Memory(path, known, {Uid(uid): list(comments) for uid, comments in value["answers"].items()})
     except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        return Memory(path)

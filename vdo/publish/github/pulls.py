@@ -163,10 +163,10 @@ class _Publishing:
         below = job.extends
         while isinstance(below, JobRef):
             parent = self._repository.by_ref(below)
-            if parent is None or parent.commit is None or self._is_merged(parent):
+            if parent is None or parent.commit is None:
                 return self._report.target
             name = self._names.branch(parent)
-            if self._report.listing.branch(name) is not None:
+            if self._report.listing.branch(name) is not None and not self._is_merged(parent):
                 return name
             below = parent.extends
         if isinstance(below, Revision):
