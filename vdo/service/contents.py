@@ -104,7 +104,7 @@ class Contents:
         raise FileNotThere(f"there is no file {path}")
 
     def changes(self, old: Oid, new: Oid) -> list[FileChange]:
-        """Every file that differs, in the order of their paths."""
+        """Every file that differs, in git's order, which is that of `patch`."""
         out = self._git.run("diff-tree", "-r", "-z", "--no-renames", "--raw", "--numstat", old, new)
         fields = out.decode("utf-8", "surrogateescape").split("\0")[:-1]
         statuses: dict[str, str] = {}
@@ -116,7 +116,7 @@ class Contents:
         for line in fields[at:]:
             added, removed, path = line.split("\t", 2)
             found.append(FileChange(path, statuses.get(path, "modified"), _count(added), _count(removed)))
-        return sorted(found, key=lambda change: change.path)
+        return found
 
     def patch(self, old: Oid, new: Oid, paths: Sequence[str] = (), *, context: int = 3) -> bytes:
         """The unified diff of some files, or of all."""

@@ -16,12 +16,26 @@ from vdo.web import problems
 from vdo.web.api import actions, jobs, models, projects, stream
 from vdo.web.api.described import job_links
 from vdo.web.guard import Guard
-from vdo.web.pages import entrance, static
+from vdo.web.pages import actions as buttons
+from vdo.web.pages import diff, entrance, files, job, live, new, static
+from vdo.web.pages import jobs as job_list
+from vdo.web.pages import projects as project_pages
 from vdo.web.site import Site
 
 _ABOUT = "Jobs that build software, as a REST API. Errors are problem documents (RFC 9457) with a `hint`."
 _API = (jobs.router, actions.router, projects.router, stream.router)
-_PAGES = (entrance.router, static.router)
+_PAGES = (
+    entrance.router,
+    static.router,
+    live.router,
+    job_list.router,
+    new.router,
+    job.router,
+    diff.router,
+    files.router,
+    buttons.router,
+    project_pages.router,
+)
 
 
 def create_app(site: Site) -> ASGIApp:

@@ -78,14 +78,14 @@ class Listener:
 
     def __init__(self, hub: Hub, job: int | None, kinds: frozenset[str]) -> None:
         self._hub = hub
-        self._job = job
+        self.job = job
         self._kinds = kinds
         self._queue: asyncio.Queue[Happened | None] = asyncio.Queue()
         if hub.closed:
             self.end()
 
     def take(self, event: Happened) -> None:
-        if event.kind not in self._kinds or self._job not in (None, event.job):
+        if event.kind not in self._kinds or self.job not in (None, event.job):
             return
         if self._queue.qsize() >= _BACKLOG:
             self.end()

@@ -41,9 +41,9 @@ class Form:
 async def form_of(request: Request) -> Form:
     """Raises UsageError for what no form of these pages sends."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        raise UsageError("the form was sent in a form that is not understood", hint="use vdo's own pages, or the API")
     body = await request.body()
+    if body and kind != "application/x-www-form-urlencoded":
+        raise UsageError("the form was sent in a form that is not understood", hint="use vdo's own pages, or the API")
     try:
         fields = parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
     except ValueError:

@@ -1,0 +1,172 @@
+"""A job's page: what it is, where it stands, its files by what became of them, checks, plan, what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from vdo.job import EMPTY_TREE, Job, JobRef, Oid, State
+from vdo.service.contents import CheckOutput, FileChange
+from vdo.service.service import Service
+from vdo.service.views import FileView, JobView, LogEntry, Row
+from vdo.store.index import Query
+from vdo.web import acts
+from vdo.web.api.jobs import sides
+from vdo.web.api.requests import JobNumber
+from vdo.web.pages.rendering import page, site_of
+
+router = APIRouter(include_in_schema=False)
+GROUPS = ("created", "modified", "deleted", "inherited")
+_SHOWN = 60
+"""Files of a group that stand on the job's page; the rest is one link away."""
+_LISTED = 2000
+_CANDIDATES = 12
+_TURNS = 20
+"""Messages of a conversation on one page."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The files of one kind."""
+
+    source: str
+    files: Sequence[FileView]
+    total: int
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """What the page is made from."""
+
+    view: JobView
+    root: str
+    groups: tuple[Group, ...]
+    changes: dict[str, FileChange]
+    plan: dict[str, Any] | None
+    outputs: Sequence[CheckOutput]
+    log: Sequence[LogEntry]
+    lineage: Sequence[Job]
+    """What it can be rolled back to, newest first."""
+    mergeable: Sequence[Row]
+    roots: Sequence[Path]
+
+    @property
+    def job(self) -> Job:
+        return self.view.job
+
+    @property
+    def can(self) -> frozenset[str]:
+        """The acts that make sense in the state that the job is in."""
+        return _CAN.get(self.view.state, frozenset()) & _OFFERED
+
+
+_OFFERED = frozenset(
+    {"extend", "merge", "retry", "cancel", "rollback", "deploy", "run", "delete", "undelete", "resolve"}
+)
+_OFFERED -= (frozenset() if acts.MERGES else {"merge"}) | (frozenset() if acts.RESOLVES else {"resolve"})
+_RUNS = frozenset({"cancel", "extend"})
+_CAN = {
+    State.QUEUED: frozenset({"run", "cancel", "extend", "delete"}),
+    State.WAITING: frozenset({"run", "cancel", "extend", "delete"}),
+    State.PLANNING: _RUNS,
+    State.PLANNED: frozenset({"run", "cancel", "delete"}),
+    State.BUILDING: _RUNS,
+    State.VERIFYING: _RUNS,
+    State.PUBLISHING: _RUNS,
+    State.CONFLICTED: frozenset({"resolve", "cancel", "delete"}),
+    State.COMPLETED: frozenset({"extend", "merge", "retry", "rollback", "deploy", "delete"}),
+    State.FAILED: frozenset({"retry", "delete"}),
+    State.CANCELLED: frozenset({"retry", "delete"}),
+    State.INTERRUPTED: frozenset({"run", "cancel"}),
+    State.DELETED: frozenset({"undelete"}),
+}
+
+
+def gather(service: Service, number: int) -> JobPage:
+    view = service.readings.show(str(number))
+    job = view.job
+    changes = {change.path: change for change in service.contents.changes(*sides(service, number, None))}
+    lineage = [one for one in service.reader.index.ancestors(job.uid) if one.commit and one.uid != job.uid]
+    related = service.readings.rows(Query(project=job.project, state=State.COMPLETED, limit=_CANDIDATES))
+    above = {one.uid for one in lineage} | {job.uid}
+    return JobPage(
+        view=view,
+        root=service.reader.job(view.root).title,
+        groups=tuple(group for source in GROUPS if (group := _group(view.files, source)).total),
+        changes=changes,
+        plan=service.contents.plan(job),
+        outputs=service.contents.check_outputs(job),
+        log=service.readings.log(str(number), after=job.seq - 6)[::-1],
+        lineage=lineage[::-1],
+        mergeable=[row for row in related if row.job.uid not in above and not _builds_on(row.job, job)],
+        roots=acts.roots(service),
+    )
+
+
+def _builds_on(job: Job, other: Job) -> bool:
+    return any(isinstance(parent, JobRef) and parent.uid == other.uid for parent in (job.extends, *job.merges))
+
+
+def _group(files: Sequence[FileView], source: str) -> Group:
+    found = [file for file in files if file.source == source]
+    return Group(source, found[:_SHOWN], len(found))
+
+
+@router.get("/jobs/{job}")
+async def show(request: Request, job: JobNumber) -> Response:
+    return await job_page(request, job)
+
+
+async def job_page(request: Request, job: int, *, problem: object = None, status: int = 200) -> Response:
+    """The page, with what went wrong when something was tried on it."""
+    site = site_of(request)
+    found = await site.read(lambda service: gather(service, job))
+    progress = site.board.of(job) if found.view.state.is_active or found.view.state is State.QUEUED else None
+    values = {"page": found, "job": found.job, "view": found.view, "progress": progress, "problem": problem}
+    return page(request, "job.html", values, tab="overview", status=status)
+
+
+@router.get("/jobs/{job}/files")
+async def files(request: Request, job: JobNumber) -> Response:
+    """Every file, with what became of it and where it comes from."""
+    wanted = request.query_params.get("q", "")[:200]
+
+    def ask(service: Service) -> dict[str, object]:
+        view = service.readings.show(str(job))
+        found = [file for file in view.files if wanted.casefold() in file.path.casefold()]
+        changes = {change.path: change for change in service.contents.changes(view.job.base or EMPTY_TREE, _new(view))}
+        return {"view": view, "job": view.job, "files": found[:_LISTED], "total": len(found), "changes": changes}
+
+    return page(request, "files.html", await site_of(request).read(ask), tab="files", wanted=wanted)
+
+
+def _new(view: JobView) -> Oid:
+    return view.branch_tip or view.job.commit or view.job.base or EMPTY_TREE
+
+
+@router.get("/jobs/{job}/log")
+async def log(request: Request, job: JobNumber) -> Response:
+    def ask(service: Service) -> dict[str, object]:
+        view = service.readings.show(str(job), with_files=False)
+        return {"view": view, "job": view.job, "entries": service.readings.log(str(job))}
+
+    return page(request, "log.html", await site_of(request).read(ask), tab="log")
+
+
+@router.get("/jobs/{job}/conversation")
+async def conversation(request: Request, job: JobNumber) -> Response:
+    """What was sent to the model and what it answered, some messages at a time."""
+    asked = request.query_params.get("from", "0")
+    start = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 0
+
+    def ask(service: Service) -> dict[str, object]:
+        view = service.readings.show(str(job), with_files=False)
+        turns, total = service.contents.conversation(view.job, start=start, limit=_TURNS)
+        return {"view": view, "job": view.job, "turns": turns, "total": total}
+
+    values = await site_of(request).read(ask)
+    return page(request, "conversation.html", values, tab="conversation", start=start, step=_TURNS)

@@ -1,0 +1,79 @@
+"""The streams of open pages: that the list has changed, what one job is doing at this moment."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from vdo.web import answers
+from vdo.web.api.requests import JobNumber
+from vdo.web.api.stream import PULSE_SECONDS, SSE_HEADERS
+from vdo.web.events import MAX_LISTENERS, Listener
+from vdo.web.pages.rendering import render, site_of
+from vdo.web.site import Site
+
+router = APIRouter(include_in_schema=False)
+_OPENING = b"retry: 2000\n\n"
+_SILENCE = b": still here\n\n"
+_PAUSE_SECONDS = 0.25
+"""Between two pictures of a running job; what happens in the meantime is seen in the next."""
+_TICK_SECONDS = 1.0
+"""A clock that runs says that the page is alive."""
+
+
+@router.get("/live")
+async def live(request: Request) -> Response:
+    """Tells an open list that a job changed; the page asks for what it shows."""
+    hub = site_of(request).hub
+    if hub.listeners >= MAX_LISTENERS:
+        return answers.problem(503, "too many open pages", "close some of them")
+    return _stream(_changes(hub.listen()))
+
+
+@router.get("/jobs/{job}/live")
+async def live_job(request: Request, job: JobNumber) -> Response:
+    """Pictures of a running job as fragments of its page, and a word when its state changes."""
+    site = site_of(request)
+    if site.hub.listeners >= MAX_LISTENERS:
+        return answers.problem(503, "too many open pages", "close some of them")
+    state = await site.read(lambda service: service.reader.state(service.reader.job(job)).value)
+    return _stream(_pictures(request, site, site.hub.listen(job=job), state))
+
+
+def _stream(events: AsyncIterator[bytes]) -> Response:
+    return StreamingResponse(events, media_type="text/event-stream", headers=SSE_HEADERS)
+
+
+async def _changes(listener: Listener) -> AsyncIterator[bytes]:
+    yield _OPENING
+    async with contextlib.aclosing(listener.events(pulse=PULSE_SECONDS)) as events:
+        async for event in events:
+            yield _SILENCE if event is None else b"event: job\ndata: changed\n\n"
+
+
+async def _pictures(request: Request, site: Site, listener: Listener, state: str) -> AsyncIterator[bytes]:
+    yield _OPENING
+    seen, drawn = -1, 0.0
+    async with contextlib.aclosing(listener.events(pulse=_PAUSE_SECONDS)) as events:
+        async for event in events:
+            progress = site.board.of(listener.job or 0)
+            new = progress is not None and progress.version != seen
+            if progress is not None and (new or time.monotonic() - drawn > _TICK_SECONDS):
+                seen, drawn = progress.version, time.monotonic()
+                yield _message(render(request, "_progress.html", progress=progress))
+            if event is not None and event.data["state"] != state:
+                state = event.data["state"]
+                yield f"event: state\ndata: {state}\n\n".encode()
+            elif progress is None and time.monotonic() - drawn > PULSE_SECONDS:
+                drawn = time.monotonic()
+                yield _SILENCE
+
+
+def _message(text: str) -> bytes:
+    """A fragment as an event without a name: htmx puts it into the page."""
+    lines = "".join(f"data: {line}\n" for line in text.encode("utf-8", "replace").decode().splitlines())
+    return f"{lines}\n".encode()

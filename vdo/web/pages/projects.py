@@ -1,0 +1,63 @@
+"""All projects, and one project as the graph of its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+
+from vdo.service.service import Service
+from vdo.service.views import ProjectView, Row
+from vdo.web import acts
+from vdo.web.api.requests import JobNumber
+from vdo.web.graph import Graph, Rail, project_graph, rails
+from vdo.web.pages.rendering import page, site_of
+
+router = APIRouter(include_in_schema=False)
+_DRAWN = 250
+"""Jobs of a graph, the newest ones: more is no picture any more."""
+_LISTED = 200
+
+
+@dataclass(frozen=True)
+class ProjectPage:
+    """What the page of a project is made from."""
+
+    view: ProjectView
+    graph: Graph
+    rows: Sequence[tuple[Row, Rail]]
+    cost: Decimal | None
+    roots: Sequence[Path]
+
+    @property
+    def latest(self) -> Row | None:
+        return next((row for row in self.view.jobs if row.job.id == self.view.latest), None)
+
+
+def gather(service: Service, number: int) -> ProjectPage:
+    view = service.readings.project(str(number))
+    newest = view.jobs[::-1]
+    costs = [row.job.cost_usd for row in view.jobs if row.job.cost_usd is not None]
+    listed = newest[:_LISTED]
+    return ProjectPage(
+        view=view,
+        graph=project_graph([(row.job, row.state) for row in view.jobs[-_DRAWN:]]),
+        rows=list(zip(listed, rails([row.job for row in listed]), strict=True)),
+        cost=sum(costs, Decimal(0)) if costs else None,
+        roots=acts.roots(service),
+    )
+
+
+@router.get("/projects")
+async def projects(request: Request) -> Response:
+    found = await site_of(request).read(lambda service: service.readings.projects())
+    return page(request, "projects.html", here="/projects", projects=found)
+
+
+@router.get("/projects/{job}")
+async def project(request: Request, job: JobNumber) -> Response:
+    found = await site_of(request).read(lambda service: gather(service, job))
+    return page(request, "project.html", here="/projects", page=found, view=found.view)
