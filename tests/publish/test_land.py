@@ -50,7 +50,7 @@ def test_a_branch_that_went_on_gets_a_merge_commit(shop: Workshop) -> None:
     landing = land(shop.repository, second)
 
     assert landing.how is How.MERGED
-    assert shop.git("log", "-1", "--format=%P|%s|%an", "main") == f"{mine} {second.commit}|Land job #2: More|Ada Tester"
+    assert shop.git("log", "-1", "--format=%P|%s|%an", "main") == f"{mine} {second.commit}|Land job 2: More|Ada Tester"
     assert shop.git("ls-tree", "--name-only", "main").split() == ["app.py", "mine.py", "more.py"]
 
 

@@ -103,7 +103,7 @@ class TestStacks:
         publish(shop, origin, github)
         text = team.pulls()[1].issue.body or ""
 
-        assert f"**Job #2** · `{jobs[1].uid}` · by claude some-model" in text
+        assert f"**Job 2** · `{jobs[1].uid}` · by claude some-model" in text
         assert "> Do 2." in text
         assert "**Checks:** passed" in text
         assert "**Cost:** 0.0421 USD (1,200 tokens in, 800 out, 9,000 cached)" in text

@@ -124,7 +124,8 @@ def _merge(repository: Repository, job: Job, branch: str, before: Oid, tip: Oid)
             f"git cannot merge job #{job.id} into {branch}: {done.stderr.decode('utf-8', 'replace').strip()}",
             hint=f"`vdo merge {branch} {job.id}` joins them, or land it on a new branch: --onto NAME",
         )
-    tree, message = Oid(fields[0].strip()), f"Land job #{job.id}: {job.title}\n"
+    # Without a #: git hosts take `#51` for one of their own issues.
+    tree, message = Oid(fields[0].strip()), f"Land job {job.id}: {job.title}\n"
     if repository.identity.signs:
         return objects.signed_commit(repository.git, repository.identity, message, tree, [before, tip])
     return objects.commit(repository.repo, repository.identity, message, tree, [before, tip], identity.now())

@@ -59,7 +59,7 @@ def replay(
         return Replay(job, parent, Replayed.CHECKED_OUT, place=place)
     if not judge(job, tree):
         return Replay(job, parent, Replayed.RED)
-    message = f"Bring {job.branch} onto {target_name}\n\nJob #{parent.id} is in {target_name} as another commit.\n"
+    message = f"Bring {job.branch} onto {target_name}\n\nJob {parent.id} is in {target_name} as another commit.\n"
     commit = _commit(repository, message, tree, [tip, target])
     repository.refs.move(f"{reffiles.HEADS}{job.branch}", commit, here)
     return Replay(job, parent, Replayed.DONE, commit)

@@ -90,7 +90,8 @@ def render(story: Story) -> str:
 
 def _parts(story: Story) -> Iterator[str]:
     job = story.job
-    yield f"**Job #{job.id}** · `{job.uid}`{_agent(job)} — this section is vdo's, write above or below it"
+    # Jobs are named without a #: GitHub takes `#51` for an issue.
+    yield f"**Job {job.id}** · `{job.uid}`{_agent(job)} — this section is vdo's, write above or below it"
     if story.parents:
         yield "Merges " + " and ".join(_line(parent) for parent in story.parents)
     yield _quote(story.description)

@@ -13,6 +13,7 @@ from vdo.publish.github.body import Neighbour
 from vdo.publish.github.host import Host
 from vdo.publish.github.memory import Memory, opened
 from vdo.publish.github.requests import Unprocessable
+from vdo.publish.github.reviews import answer
 from vdo.publish.github.values import PullRequest, Standing
 from vdo.publish.landed import landed
 from vdo.publish.names import Names
@@ -85,7 +86,16 @@ class _Publishing:
         for job in wanted:
             if job.id in self._pulls:
                 self._results[job.id] = self._update(job, self._pulls[job.id], self._results[job.id])
+        for job in wanted:
+            self._answer(job)
         return tuple(self._results[job.id] for job in wanted)
+
+    def _answer(self, job: Job) -> None:
+        """Tell the reviewers whose comments the job was made from that it is there."""
+        assert job.commit is not None
+        told = answer(self._host, self._memory, job, job.commit)
+        if told:
+            self._log(f"job #{job.id}: {told} review comment{'s' if told > 1 else ''} answered")
 
     def _has_place(self, job: Job) -> bool:
         """Its branch is on the remote, or was: what is deleted there has been merged, as a rule."""
