@@ -47,9 +47,9 @@ def create(settings: AgentSettings, environ: Mapping[str, str], prompts: Prompts
             f"the agent {settings.name!r} cannot be confined: coding agents need the network and their settings",
             hint="remove `sandbox: true`, or put a sandbox of your own into the command line",
         )
-    program = _program(settings.command)
-    if program is not None and shutil.which(program, path=environ.get("PATH")) is None:
-        raise AgentUnavailable(f"there is no program {program!r} on the PATH", hint=_install_hint(environ))
+    started = program(settings.command)
+    if started is not None and shutil.which(started, path=environ.get("PATH")) is None:
+        raise AgentUnavailable(f"there is no program {started!r} on the PATH", hint=_install_hint(environ))
     return CommandAgent(settings, environ, prompts, secrets.known(environ))
 
 
@@ -187,7 +187,7 @@ def _prompt_file(prompt: bytes) -> Iterator[Path]:
         yield file
 
 
-def _program(command: str) -> str | None:
+def program(command: str) -> str | None:
     """The program that a plain command line starts; None where only a shell can tell."""
     try:
         words = shlex.split(command)

@@ -24,14 +24,19 @@ def settings_of(name: str | None, config: Config, environ: Mapping[str, str]) ->
     A configured agent's name; `claude`; `replay:FILE`; anything else is a command line. Without a name the configured
     default, else claude when there are credentials.
     """
-    name = name or config.agent
-    if name is None:
-        if not environ.get("ANTHROPIC_API_KEY"):
-            raise AgentUnavailable("no agent is configured, and ANTHROPIC_API_KEY is not set", hint=_ways(environ))
-        return AgentSettings(name="claude", kind="claude", model=config.model)
-    if name in config.agents:
+    settings = _resolve(name or config.agent, config, environ)
+    if settings.kind == "claude" and not environ.get("ANTHROPIC_API_KEY"):
+        wanted = (
+            "no agent is configured" if (name or config.agent) is None else f"the agent {settings.name!r} needs a key"
+        )
+        raise AgentUnavailable(f"{wanted}, and ANTHROPIC_API_KEY is not set", hint=_ways(environ))
+    return settings
+
+
+def _resolve(name: str | None, config: Config, environ: Mapping[str, str]) -> AgentSettings:
+    if name is not None and name in config.agents:
         return config.agents[name]
-    if name == "claude":
+    if name is None or name == "claude":
         return AgentSettings(name="claude", kind="claude", model=config.model)
     kind, colon, rest = name.partition(":")
     if kind == "replay" and colon:
@@ -40,8 +45,8 @@ def settings_of(name: str | None, config: Config, environ: Mapping[str, str]) ->
                 f"there are no recorded answers at {rest!r}", hint="name a file: --agent replay:FILE"
             )
         return AgentSettings(name="replay", kind="replay", file=Path(rest).absolute())
-    program = name.split()[0] if name.split() else ""
-    if not program or shutil.which(program, path=environ.get("PATH")) is None:
+    program = command.program(name)
+    if not name.strip() or (program is not None and shutil.which(program, path=environ.get("PATH")) is None):
         known = ", ".join(sorted(config.agents)) or "none"
         raise AgentUnavailable(
             f"{name!r} is neither a configured agent ({known}) nor a command on the PATH", hint=_ways(environ)

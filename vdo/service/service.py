@@ -120,7 +120,7 @@ class Service:
             description=clean_description(request.description),
             extends=extends,
             merges=merges,
-            agent=request.agent,
+            agent=self.check_agent(request.agent),
             model=request.model,
             checks=request.checks,
             budget=request.budget or Budget(),
@@ -128,14 +128,15 @@ class Service:
             on_conflict=request.on_conflict or "agent",
             project=None if request.project is None else self.reader.find(request.project).project,
         )
-        self.check_agent(spec.agent)
         return self._record(spec)
 
-    def check_agent(self, name: str | None) -> None:
-        """Raises AgentUnavailable when the agent that a job would get cannot be had."""
+    def check_agent(self, name: str | None) -> str | None:
+        """The agent as it is recorded; raises AgentUnavailable when the one that a job would get cannot be had."""
         from vdo.pipeline.agents import settings_of  # the pipeline: not on the read path
 
-        settings_of(name, self.config, self.environ)
+        settings = settings_of(name, self.config, self.environ)
+        # Whoever runs the job may do so from another folder.
+        return f"replay:{settings.file}" if name and name.startswith("replay:") and settings.file else name
 
     def _record(self, spec: JobSpec) -> Job:
         parents = [self.reader.by_ref(ref) for ref in (spec.extends, *spec.merges) if isinstance(ref, JobRef)]
