@@ -1,7 +1,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vdo.errors import RepositoryError
@@ -10,7 +10,6 @@ from vdo.spec import Budget, JobSpec
 from vdo.store import messages, specs
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-lines = words.map(str.strip)
 oids = st.binary(min_size=20, max_size=20).map(bytes.hex)
 uids = st.binary(min_size=16, max_size=16).map(bytes.hex)
 counts = st.integers(0, 10**12)
@@ -29,7 +28,7 @@ def jobs(draw):
         id=draw(numbers),
         uid=draw(uids),
         project=draw(uids),
-        title=draw(lines.filter(bool)),
+        title=draw(words.filter(bool)),
         state=draw(st.sampled_from([state for state in State if state is not State.INTERRUPTED])),
         seq=draw(counts),
         journal=draw(oids),
@@ -40,21 +39,34 @@ def jobs(draw):
         base=extends.commit if isinstance(extends, Revision) else maybe(oids),
         commit=maybe(oids),
         claim=maybe(uids),
-        agent=maybe(lines.filter(bool)),
-        model=maybe(lines.filter(bool)),
+        agent=maybe(words.filter(bool)),
+        model=maybe(words.filter(bool)),
         checks=maybe(st.sampled_from(["passed", "none"])),
-        sandbox=maybe(lines.filter(bool)),
+        sandbox=maybe(words.filter(bool)),
         usage=maybe(st.builds(Usage, counts, counts, counts, counts)),
         cost_usd=maybe(money),
         wasted_usd=maybe(money.filter(bool)),
         finished_at=maybe(times),
-        error=maybe(lines.filter(bool)),
+        error=maybe(words.filter(bool)),
         files=maybe(st.builds(FileCounts, counts, counts, counts, counts)),
         extra=draw(st.lists(st.tuples(st.sampled_from(["Vdo-Rung", "Vdo-Tree"]), words), max_size=2).map(tuple)),
     )
 
 
+SPACED = Revision("a\u00a0b\u3000c d\u2003", "1" * 40)
+
+
 @given(jobs(), words)
+@example(
+    Job(
+        *(1, "a" * 32, "a" * 32, "t\u00a0", State.QUEUED, 0, "", "", ""),
+        extends=SPACED,
+        merges=(SPACED,),
+        base=SPACED.commit,
+        agent="an agent\u3000",
+    ),
+    "",
+)
 def test_a_job_comes_back_from_its_journal_message(job, note):
     assert messages.read_job(messages.journal_message(job, note), job.journal) == job
 

@@ -125,7 +125,7 @@ def test_a_value_is_one_line_without_control_characters():
 def test_a_word_comes_back(value):
     encoded = trailers.encode_word(value)
 
-    assert " " not in encoded and "\n" not in encoded
+    assert not any(character.isspace() for character in encoded)
     assert trailers.decode(encoded) == value
 
 

@@ -149,7 +149,7 @@ def _decoded(one: dict[str, str], key: str) -> str | None:
 
 def _read_extends(one: dict[str, str], base: Oid | None) -> Parent | None:
     if "Vdo-Extends" in one:
-        number, uid = one["Vdo-Extends"].split()
+        number, uid = one["Vdo-Extends"].split(" ")
         return JobRef(JobId(int(number)), Uid(uid))
     if "Vdo-Base-Name" in one and base:
         return Revision(trailers.decode(one["Vdo-Base-Name"]), base)
@@ -157,14 +157,14 @@ def _read_extends(one: dict[str, str], base: Oid | None) -> Parent | None:
 
 
 def _read_parent(value: str) -> Parent:
-    name, identity = value.split()
+    name, identity = value.split(" ")
     if len(identity) == 40:
         return Revision(trailers.decode(name), Oid(identity))
     return JobRef(JobId(int(name)), Uid(identity))
 
 
 def _counts(value: str) -> dict[str, int]:
-    return {key: int(number) for key, _, number in (word.partition("=") for word in value.split())}
+    return {key: int(number) for key, _, number in (word.partition("=") for word in value.split(" "))}
 
 
 def _read_tokens(value: str | None) -> Usage | None:

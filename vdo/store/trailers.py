@@ -11,16 +11,21 @@ _LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*): ?(.*)")
 # and may be several characters since git 2.45.
 _CUT = re.compile(r"^(?=.*-{24} >8 -{24})", re.MULTILINE)
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029%]")
+_SPACE = re.compile(r"\s")
 
 
 def encode(value: str) -> str:
     """One line: control characters, line separators and the percent sign are percent-encoded (as UTF-8 bytes)."""
-    return _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match.group().encode()), value)
+    return _UNSAFE.sub(_percent, value)
 
 
 def encode_word(value: str) -> str:
-    """The same for a value that is followed by others: its spaces are encoded too."""
-    return encode(value).replace(" ", "%20")
+    """The same for a value that is followed by others: white space of every script is encoded, too."""
+    return _SPACE.sub(_percent, encode(value))
+
+
+def _percent(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match.group().encode())
 
 
 def decode(value: str) -> str:
