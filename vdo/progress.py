@@ -65,7 +65,15 @@ class Note:
     text: str
 
 
-Event = Phase | TaskDone | ToolCalled | Spent | Text | Note
+@dataclass(frozen=True)
+class Doing:
+    """What happens at this moment, until something else does: a line of a setup's output, a check."""
+
+    job: JobId
+    text: str
+
+
+Event = Phase | TaskDone | ToolCalled | Spent | Text | Note | Doing
 Observer = Callable[[Event], None]
 
 

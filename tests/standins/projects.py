@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,9 +50,10 @@ class Project:
         options.setdefault("agent", "claude")
         return self.service.new(NewJob(title, description, **options))
 
-    def run(self, *jobs: Job | int | str, stop: threading.Event | None = None, workers: int = 1) -> list[Job]:
+    def run(self, *jobs: Job | int | str, **options: Any) -> list[Job]:
+        """Options are those of `Service.run`: stop, workers, allow_setup, approve."""
         names = [str(job.id) if isinstance(job, Job) else str(job) for job in jobs]
-        return self.service.run(names, observe=self.events.append, stop=stop, workers=workers)
+        return self.service.run(names, observe=self.events.append, **options)
 
     def make(self, title: str = "A job", description: str = "", **options: Any) -> Job:
         """Create a job and run it; the job as it is then."""
@@ -66,6 +66,11 @@ class Project:
 
     def git(self, *args: str, **environ: str) -> str:
         return git(self.folder, *args, **environ)
+
+    def notes(self, job: Job | int) -> list[str]:
+        """What was said while the job ran, the states left out."""
+        number = job.id if isinstance(job, Job) else job
+        return [event.text for event in self.events if isinstance(event, progress.Note) and event.job == number]
 
     def files(self, revision: str) -> dict[str, str]:
         """Every file of a revision with its text."""

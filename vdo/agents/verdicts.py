@@ -10,6 +10,8 @@ MAX_OUTPUT = 20_000
 
 def describe(report: CheckReport) -> str:
     """Without times: the same tree gives the same text."""
+    if report.blocked:
+        return f"the checks cannot be run at this moment: {report.blocked}. They will be run when you are done."
     if not report.results:
         return "this project has no checks yet"
     return "\n\n".join(_one(result) for result in report.results)

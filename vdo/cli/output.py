@@ -46,6 +46,12 @@ def complain(text: str) -> None:
     click.echo(text, err=True, color=colours(sys.stderr.isatty()))
 
 
+def ask(text: str) -> None:
+    """A question: the answer is typed behind it."""
+    sys.stdout.flush()
+    click.echo(f"{text} ", nl=False, err=True)
+
+
 def document(value: Any) -> None:
     """The JSON document of `--json`; as ASCII, so that nothing in it can drive a terminal or fail to encode."""
     click.echo(json.dumps(value, indent=2))

@@ -104,6 +104,8 @@ class Ongoing:
             case progress.ToolCalled(_, tool, target, _):
                 self.calls += 1
                 self.task = self.task or f"{tool} {target}"
+            case progress.Doing(_, text):
+                self.task = text
             case progress.Spent(_, usage, cost):
                 self.spent = ", ".join(filter(None, (f"{usage.total:,} tokens", formats.cost(cost))))
 
@@ -123,11 +125,22 @@ class LiveLines(Silent):
         self._titles = titles
         self._lock = threading.Lock()
         self._jobs: dict[int, Ongoing] = {}
+        self._held: list[str] | None = None
         self.show = output.complain
         self.pause: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
 
-    def paused(self) -> AbstractContextManager[object]:
-        return self.pause()
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """What other jobs have to say meanwhile is held back: it would stand in the middle of the question."""
+        self._held = []
+        try:
+            with self.pause():
+                yield
+        finally:
+            with self._lock:
+                held, self._held = self._held, None
+                for text in held:
+                    self.show(text)
 
     def __call__(self, event: progress.Event) -> None:
         with self._lock:
@@ -138,7 +151,9 @@ class LiveLines(Silent):
                 del self._jobs[event.job]
             if ended or not isinstance(event, progress.Phase):
                 text = line(event, verbose=self._verbose)
-                if text:
+                if text and self._held is not None:
+                    self._held.append(text)
+                elif text:
                     self.show(text)
 
     def render(self) -> Text:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
+import termios
 import threading
 from collections.abc import Callable, Iterator, Sequence
-
-import click
 
 from vdo.cli import boundary, formats, output, terminal
 from vdo.cli.session import Session
@@ -19,6 +19,7 @@ from vdo.job import Job, JobId, State
 from vdo.store.index import Query
 
 _GOOD = frozenset({State.COMPLETED, State.PLANNED})
+_POLL_SECONDS = 0.1
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -35,7 +36,7 @@ def work(session: Session, names: Sequence[str], *, workers: int = 1, allow_setu
                 observe=observe,
                 stop=stop,
                 allow_setup=allow_setup,
-                approve=_asking(observe) if sys.stdin.isatty() and sys.stderr.isatty() else None,
+                approve=_asking(observe, stop) if sys.stdin.isatty() and sys.stderr.isatty() else None,
             )
         except Stopped as problem:
             if problem.exit_code != boundary.INTERRUPTED:
@@ -44,7 +45,7 @@ def work(session: Session, names: Sequence[str], *, workers: int = 1, allow_setu
             raise Stopped("interrupted", hint=f"`{again}` goes on from the last checkpoint") from None
 
 
-def _asking(watcher: Watcher) -> Callable[[JobId, str, tuple[str, ...]], bool]:
+def _asking(watcher: Watcher, stop: threading.Event) -> Callable[[JobId, str, tuple[str, ...]], bool]:
     """The question whether a project's setup may run, one at a time."""
     one = threading.Lock()
 
@@ -54,9 +55,19 @@ def _asking(watcher: Watcher) -> Callable[[JobId, str, tuple[str, ...]], bool]:
             output.complain(f"The checks of job #{job} need something installed. This would run, with a network:")
             output.complain(f"    {terminal.safe_line(run)}")
             output.complain(f"It sees {seen}, none of your files and no secrets.")
-            return click.confirm("Allow it, until what it runs or sees changes?", default=False, err=True)
+            output.ask("Allow it, until what it runs or sees changes? [y/N]")
+            return _says_yes(stop)
 
     return ask
+
+
+def _says_yes(stop: threading.Event) -> bool:
+    """Reads the answer; what was typed before the question is none. Ctrl-C, which only sets `stop`, ends the wait."""
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    while not stop.is_set():
+        if select.select([sys.stdin], [], [], _POLL_SECONDS)[0]:
+            return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return False
 
 
 @contextlib.contextmanager

@@ -33,7 +33,8 @@ class CheckLimits:
     memory: int = 4 << 30
     processes: int = 512
     disk: int = 2 << 30
-    output: int = 1 << 20
+    output: int = 64 << 20
+    """A check that prints more is ended; of what it printed the head and the tail are kept."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from vdo.config.values import SANDBOXES
 from vdo.errors import ConfigError
 from vdo.job import Oid
 from vdo.outcome import CheckReport, CheckResult, Plan
-from vdo.pipeline.environments import Ready, prepare
+from vdo.pipeline.environments import Ready, Setups
+from vdo.pipeline.upkeep import clean_daily
 from vdo.process import Completed
 from vdo.sandbox.choice import choose
 from vdo.sandbox.contract import Limits, Sandbox
@@ -38,6 +39,7 @@ class Checker:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._setups = Setups(desk)
         self._protects: tuple[str, ...] | None = None
 
     @property
@@ -89,9 +91,9 @@ class Checker:
             return CheckReport()
         desk = self._desk
         sandbox = sandbox_of(desk.config)
-        ready = prepare(desk, tree, project_of(tree), sandbox)
+        ready = self._setups.prepare(tree, project_of(tree), sandbox)
         if ready.blocked:
-            return CheckReport((CheckResult("setup", False, 0.0, ready.blocked),), sandbox.name, ready.blocked)
+            return CheckReport((CheckResult("setup", False, 0.0, ready.blocked),), blocked=ready.blocked)
         if ready.red is not None:
             return CheckReport((replace(ready.red, output=shorten(ready.red.output)),), sandbox.name)
         return CheckReport(tuple(self._run_all(tree, commands, sandbox, ready)), sandbox.name)
@@ -99,8 +101,14 @@ class Checker:
     def _run_all(self, tree: Tree, commands: Sequence[str], sandbox: Sandbox, ready: Ready) -> list[CheckResult]:
         """Each check's verdict: the one that is known, else by running it in a fresh checkout."""
         desk = self._desk
+        clean_daily(desk.around.environ)
         oid = objects.preview(desk.repository.repo, tree)
-        questions = {command: Question.of(oid, command, ready.key, sandbox, desk.config.limits) for command in commands}
+        limits = desk.config.limits
+        questions = {
+            # What ran before in the same folder may be what a check needs.
+            command: Question.of(oid, command, ready.key, sandbox, (limits, *commands[:at]))
+            for at, command in enumerate(commands)
+        }
         verdicts = Verdicts(folders.cache(desk.around.environ) / "verdicts")
         # Without a sandbox a check sees the whole machine: what was green once says nothing.
         known = {} if sandbox.name == "none" else {one: verdicts.green(questions[one]) for one in commands}
@@ -132,6 +140,7 @@ class Checker:
                 memory=limits.memory,
                 processes=limits.processes,
                 disk=limits.disk,
+                output=limits.output,
             ),
             env=ready.environ,
             access=ready.access,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import site
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,12 @@ from vdo.config import ProjectConfig
 from vdo.config.values import SetupPolicy
 from vdo.job import Uid
 from vdo.outcome import CheckResult
+from vdo.progress import Doing
 from vdo.sandbox import interpreter
 from vdo.sandbox.contract import Access, Sandbox
 from vdo.sandbox.environment import Environment, Environments, Installation
 from vdo.sandbox.setup import Setup
+from vdo.secrets import known
 from vdo.tree import Tree
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ class Ready:
         """What a verdict depends on: the environment, or what is installed beside vdo."""
         if self.environment is not None:
             return self.environment.key
-        stamps = [f"{path} {os.stat(path).st_mtime_ns}" for path in site.getsitepackages() if os.path.isdir(path)]
-        return " ".join(["own", *stamps])
+        return interpreter.stamp()
 
 
 def setup_of(tree: Tree, project: ProjectConfig) -> Setup | None:
@@ -58,44 +58,80 @@ def setup_of(tree: Tree, project: ProjectConfig) -> Setup | None:
     return Setup.usual(tree)
 
 
-def prepare(desk: Desk, tree: Tree, project: ProjectConfig, sandbox: Sandbox) -> Ready:
-    """Make or find the environment for `tree`. Without the user's approval nothing of the project's runs here."""
-    setup = setup_of(tree, project)
-    if setup is None:
-        return Ready()
-    if desk.config.setup is SetupPolicy.NEVER:
-        desk.say(f"setup is switched off, so `{setup.run}` was not run")
-        return Ready()
-    if not _approved(desk, setup):
-        return Ready(blocked=f"its checks need `{setup.run}`, which runs with a network and was not allowed yet")
-    prepared = Environments(folders.cache(desk.around.environ) / "environments").prepare(
-        setup,
-        sandbox,
-        project=desk.entry.project,
-        installation=_installation(desk),
-        mark=desk.claim.nonce,
-        check_stop=desk.check_stop,
-    )
-    if prepared.note:
-        desk.say(f"setup: {prepared.note} ({prepared.seconds:.1f} s)")
-    if prepared.environment is None:
-        return Ready(red=CheckResult(f"setup: {setup.run}", False, prepared.seconds, prepared.output))
-    return Ready(prepared.environment)
+class Setups:
+    """The setups of one job in one run: asked about once, told of once."""
 
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._secrets = known(desk.around.environ)
+        self._refused: set[str] = set()
+        self._told: set[str] = set()
 
-def _approved(desk: Desk, setup: Setup) -> bool:
-    """The user allowed it: always, for this run, or once for exactly what it runs and sees."""
-    if desk.config.setup is SetupPolicy.ALWAYS:
+    def prepare(self, tree: Tree, project: ProjectConfig, sandbox: Sandbox) -> Ready:
+        """Make or find the environment for `tree`. Without the user's approval nothing of the project's runs here."""
+        desk, setup = self._desk, setup_of(tree, project)
+        if setup is None:
+            return Ready()
+        if desk.config.setup is SetupPolicy.NEVER:
+            self._tell(f"setup is switched off, so `{setup.run}` was not run")
+            return Ready()
+        if not self._approved(setup):
+            return Ready(blocked=f"its checks need `{setup.run}`, which runs with a network and was not allowed yet")
+        prepared = Environments(folders.cache(desk.around.environ) / "environments").prepare(
+            setup,
+            sandbox,
+            project=desk.entry.project,
+            installation=_installation(desk),
+            mark=desk.claim.nonce,
+            check_stop=desk.check_stop,
+            on_output=self._show,
+            say=lambda text: desk.say(f"setup: {text}"),
+        )
+        if prepared.environment is None:
+            # It was lent the user's own mirrors and proxies, whose passwords belong in no journal.
+            output = self._secrets.redact(prepared.output)
+            return Ready(red=CheckResult(f"setup: {setup.run}", False, prepared.seconds, output))
+        self._tell(f"setup: {prepared.note}", "" if prepared.reused else f" ({prepared.seconds:.1f} s)")
+        return Ready(prepared.environment)
+
+    def _tell(self, text: str, detail: str = "") -> None:
+        """Once: a model may run the checks many times."""
+        if text not in self._told:
+            self._told.add(text)
+            self._desk.say(f"{text}{detail}")
+
+    def _show(self, data: bytes) -> None:
+        """The last line that a setup has printed: it may take minutes."""
+        lines = data.decode("utf-8", "replace").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        if last:
+            self._desk.emit(Doing(self._desk.job, self._secrets.redact(last)))
+
+    def _approved(self, setup: Setup) -> bool:
+        """The user allowed it: always, for this run, or once for exactly what it runs and sees."""
+        desk = self._desk
+        if desk.config.setup is SetupPolicy.ALWAYS:
+            return True
+        approval = _approval(desk.around.environ, desk.entry.project, setup)
+        if approval.exists():
+            return True
+        if not desk.around.allow_setup and not self._asked(setup):
+            return False
+        approval.parent.mkdir(parents=True, exist_ok=True)
+        approval.write_text(f"{setup.run}\n")
         return True
-    known = _approval(desk.around.environ, desk.entry.project, setup)
-    if known.exists():
-        return True
-    asked = desk.around.approve
-    if not desk.around.allow_setup and (asked is None or not asked(desk.job, setup.run, tuple(setup.files))):
-        return False
-    known.parent.mkdir(parents=True, exist_ok=True)
-    known.write_text(f"{setup.run}\n")
-    return True
+
+    def _asked(self, setup: Setup) -> bool:
+        """What the user says to it; who has said no is not asked again in this run."""
+        ask = self._desk.around.approve
+        if ask is None or setup.fingerprint in self._refused:
+            return False
+        with self._desk.ledger.at_rest():
+            allowed = ask(self._desk.job, setup.run, tuple(setup.files))
+        self._desk.check_stop()  # no answer at all: the user wants to end
+        if not allowed:
+            self._refused.add(setup.fingerprint)
+        return allowed
 
 
 def _approval(environ: Mapping[str, str], project: Uid, setup: Setup) -> Path:
@@ -106,5 +142,12 @@ def _installation(desk: Desk) -> Installation:
     """What the user's configuration lends: the variables that it names, and the files that these name."""
     environ = desk.around.environ
     lent = {name: environ[name] for name in desk.config.setup_env if name in environ}
-    paths = [Path(value) for word in lent.values() for value in word.split() if value.startswith("/")]
-    return Installation(env=lent, read_only=tuple(path for path in paths if path.exists()))
+    words = (word.removeprefix("file://") for value in lent.values() for word in value.split())
+    paths = {Path(word) for word in words if word.startswith("/")}
+    return Installation(env=lent, read_only=tuple(sorted(filter(_exists, paths))))
+
+
+def _exists(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return path.exists()
+    return False

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -79,6 +80,15 @@ class Account:
         if self.budget.seconds is not None and self.seconds >= self.budget.seconds:
             return f"{self.seconds:.0f} of {self.budget.seconds:.0f} seconds are over"
         return None
+
+    @contextlib.contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Time that the user takes for an answer is none of the job's."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._began += time.monotonic() - began
 
     def dump(self, *, settled: bool = False) -> bytes:
         """The stored form; `settled`: what the call log still has is in it, too."""

@@ -87,10 +87,11 @@ def verify(desk: Desk) -> Result:
             leak = _leak(desk)
             if leak is not None:
                 return leak
-            _check(desk)
-            if desk.report.blocked:
-                return Result(Outcome.BLOCKED, desk.report.blocked, f"`vdo retry {desk.job} --allow-setup` allows it")
-            if desk.report.passed:
+            report = desk.run_checks()
+            if report.blocked:
+                return Result(Outcome.BLOCKED, report.blocked, f"`vdo retry {desk.job} --allow-setup` allows it")
+            _judge(desk, report)
+            if report.passed:
                 return DONE
         end = _end_of_rounds(desk)
         if end is not None:
@@ -104,8 +105,11 @@ def _leak(desk: Desk) -> Result | None:
     """A key or password that the job would commit: found before it is in a commit that people push."""
     if desk.spec.rollback_to is not None:
         return None
-    before = objects.load(desk.repository.repo, desk.base_tree)
-    found = secrets_in(before, desk.tree, known(desk.around.environ))
+    secrets = known(desk.around.environ)
+    # What a merge brings in was there before, on the other side.
+    parents = [desk.base_tree, *(objects.tree_of(desk.repository.repo, commit) for commit in desk.merge_commits)]
+    each = [secrets_in(objects.load(desk.repository.repo, parent), desk.tree, secrets) for parent in parents]
+    found = [finding for finding in each[0] if all(finding in others for others in each[1:])]
     if not found:
         return None
     places = "; ".join(map(str, found[:5])) + (f"; {len(found) - 5} more" if len(found) > 5 else "")
@@ -124,9 +128,8 @@ def _judge_tests(desk: Desk) -> None:
         desk.entry = replace(desk.entry, extra=(*desk.entry.extra, ("Vdo-Tests", str(change))))
 
 
-def _check(desk: Desk) -> None:
-    """One round of checks, journalled; what it came to is the desk's report."""
-    report = desk.run_checks()
+def _judge(desk: Desk, report: CheckReport) -> None:
+    """Journal one round of checks; what it came to is the desk's report."""
     before, failure = desk.rounds, "" if report.blocked else _failure(report)  # that is not for the agent
     desk.report = report
     desk.rounds = replace(

@@ -94,21 +94,23 @@ class Environments:
         mark: str | None = None,
         check_stop: Callable[[], None] = lambda: None,
         on_output: Callable[[bytes], object] = lambda _data: None,
+        say: Callable[[str], object] = lambda _text: None,
     ) -> Prepared:
         """The environment for `setup`, made if it is not there yet. One that fails is not kept.
 
-        Of several that want the same at the same time, in any process, one makes it and the others wait. Whether the
-        setup may run at all was decided before, by its fingerprint.
+        Of several that want the same at the same time, in any process, one makes it and the others wait; `say` is told
+        of what takes its time. Whether the setup may run at all was decided before, by its fingerprint.
         """
         began = time.monotonic()
         key = setup.key(project, sandbox.name, sandbox.version)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._locked(key, check_stop):
+        with self._locked(key, check_stop, lambda: say("somebody else makes the same environment; waiting for that")):
             found = Environment(key, self._folder / key)
             ready = self._ready(key)
             if ready.exists():
                 os.utime(ready)
                 return Prepared(found, True, time.monotonic() - began, note="environment reused")
+            say(setup.run)
             given = installation or Installation()
             prepared = _make(found, setup, sandbox, given, mark=mark, check_stop=check_stop, on_output=on_output)
             try:
@@ -131,13 +133,15 @@ class Environments:
             if age > max_age or (total > max_bytes and age > _IN_USE_SECONDS):
                 total -= size
                 key = ready.stem
-                with self._locked(key, lambda: None):
-                    ready.unlink(missing_ok=True)
+                with self._locked(key):
+                    if not ready.exists() or ready.stat().st_mtime > used:  # somebody has begun to use it
+                        continue
+                    ready.unlink()
                     remove(self._folder / key)
                 removed.append(key)
-        for folder in self._folder.iterdir():  # of a setup that was interrupted
+        for folder in self._folder.glob("*/"):  # of a setup that was interrupted
             old = now - folder.stat().st_mtime > _IN_USE_SECONDS
-            if folder.is_dir() and old and not self._ready(folder.name).exists():
+            if old and not self._ready(folder.name).exists():
                 remove(folder)
         return removed
 
@@ -152,14 +156,20 @@ class Environments:
         return self._folder / f"{key}.ready"
 
     @contextlib.contextmanager
-    def _locked(self, key: str, check_stop: Callable[[], None]) -> Iterator[None]:
+    def _locked(
+        self, key: str, check_stop: Callable[[], None] = lambda: None, on_wait: Callable[[], object] = lambda: None
+    ) -> Iterator[None]:
         with open(self._folder / f"{key}.lock", "wb") as lock:
+            waits = False
             while True:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
                 except BlockingIOError:
                     check_stop()
+                    if not waits:
+                        on_wait()
+                    waits = True
                     time.sleep(0.1)
             yield
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from pathlib import Path
 
@@ -23,14 +24,24 @@ def bare() -> Access:
 def own() -> Access:
     """The interpreter with all that vdo itself can import: for checks of a project that has no environment."""
     prefixes = [Path(sys.prefix)]
-    packages = [Path(entry) for entry in sys.path if Path(entry).name in ("site-packages", "dist-packages")]
-    for folder in filter(Path.is_dir, packages):
+    for folder in _packages():
         prefix = folder.parents[2] if len(folder.parents) > 3 else folder
         # A virtual environment that a .pth file of ours adds brings its programs along.
         prefixes.append(prefix if (prefix / "pyvenv.cfg").is_file() else folder)
     programs = [prefix / "bin" for prefix in prefixes if (prefix / "bin").is_dir()]
     read_only = _outside_usr([*prefixes, Path(os.path.realpath(sys.base_prefix))])
     return Access(read_only=read_only, path=tuple(dict.fromkeys(programs)))
+
+
+def stamp() -> str:
+    """Another text when what `own` gives is another: something was installed, upgraded or removed."""
+    return " ".join([platform.python_version(), *(f"{folder} {folder.stat().st_mtime_ns}" for folder in _packages())])
+
+
+def _packages() -> list[Path]:
+    """The folders with what is installed for vdo."""
+    entries = (Path(entry) for entry in sys.path)
+    return [entry for entry in entries if entry.name in ("site-packages", "dist-packages") and entry.is_dir()]
 
 
 def _outside_usr(folders: list[Path]) -> tuple[Path, ...]:

@@ -18,6 +18,7 @@ from vdo.service.views import (
     LogEntry,
     ProjectView,
     Row,
+    TestsView,
 )
 from vdo.store import messages
 from vdo.store.index import Query, message_of
@@ -39,7 +40,7 @@ class Readings:
     def show(self, name: str, *, with_files: bool = True) -> JobView:
         """Everything about a job; `with_files` off leaves out what takes a walk over its tree."""
         job = self.reader.find(name)
-        records = self.reader.records(job, ["description", "checks.json", "notes.json"])
+        records = self.reader.records(job, ["description", "checks.json", "notes.json", "tests.json"])
         description, checks = records["description"], records["checks.json"]
         return JobView(
             job=job,
@@ -53,6 +54,7 @@ class Readings:
             checks=tuple(_checks(checks)),
             notices=tuple(self._notices(job)),
             merged=tuple(title for title in map(self._title, job.merges) if title is not None),
+            tests=_tests(records["tests.json"]),
         )
 
     def files(self, name: str) -> list[FileView]:
@@ -224,3 +226,10 @@ class Readings:
 def _checks(data: bytes | None) -> Iterator[CheckView]:
     for item in json.loads(data) if data else ():
         yield CheckView(item["command"], item["passed"], item["seconds"], item["cached"], item["note"])
+
+
+def _tests(data: bytes | None) -> TestsView | None:
+    if data is None:
+        return None
+    lists = json.loads(data)
+    return TestsView(tuple(lists["added"]), tuple(lists["changed"]), tuple(lists["deleted"]))

@@ -65,6 +65,20 @@ class CheckView:
 
 
 @dataclass(frozen=True)
+class TestsView:
+    """Tests, and settings of checks, that the job added, changed or deleted."""
+
+    __test__ = False  # pytest takes every class of such a name for tests
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+    def to_json(self) -> Json:
+        return {"added": list(self.added), "changed": list(self.changed), "deleted": list(self.deleted)}
+
+
+@dataclass(frozen=True)
 class JobView:
     """Everything about one job."""
 
@@ -81,6 +95,8 @@ class JobView:
     notices: tuple[str, ...] = ()
     """What a reader should know: people's commits on the branch, a parent that moved."""
     merged: tuple[JobTitle, ...] = ()
+    tests: TestsView | None = None
+    """None when it left alone what it is judged by."""
     hint: str = ""
 
     def to_json(self) -> Json:
@@ -97,6 +113,7 @@ class JobView:
             "root_job_id": self.root,
             "base_commit": job.base,
             "checks": [check.to_json() for check in self.checks],
+            "tests": self.tests.to_json() if self.tests else None,
             "files": [file.to_json() for file in self.files],
             "notices": list(self.notices),
         }

@@ -64,6 +64,8 @@ class Progress:
                 self.usage, self.cost_usd = event.usage, event.cost_usd
             case progress.Text():
                 self.text = (self.text + event.text)[-_TEXT_TAIL:]
+            case progress.Doing():
+                self.text = event.text[-_TEXT_TAIL:]
             case progress.Note():
                 self.steps.append(Step("note", event.text))
 

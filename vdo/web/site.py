@@ -121,4 +121,6 @@ def progress_json(event: progress.Event) -> dict[str, object]:
             return {"what": "spent", "tokens": event.usage.total, "cost_usd": cost}
         case progress.Text():
             return {"what": "text", "text": event.text}
+        case progress.Doing():
+            return {"what": "doing", "text": event.text}
     return {"what": "note", "text": event.text}

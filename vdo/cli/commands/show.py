@@ -11,7 +11,7 @@ from vdo.cli import formats, output, terminal
 from vdo.cli.command import command, job_argument, pass_session
 from vdo.cli.session import Session
 from vdo.job import Job, JobId, Oid, Revision, State
-from vdo.service.views import CheckView, FileView, JobTitle, JobView
+from vdo.service.views import CheckView, FileView, JobTitle, JobView, TestsView
 
 EXAMPLES = """
 vdo show 51
@@ -48,6 +48,7 @@ def lines(view: JobView) -> Iterator[str]:
     yield ""
     yield from (f"{label:<10}{text}" for label, text in _facts(view) if text)
     yield from _checks(view.checks)
+    yield from _weakened(view.tests)
     yield from (f"{click.style('note:', fg='cyan')} {terminal.safe(notice)}" for notice in view.notices)
     if view.description.strip():
         yield ""
@@ -76,6 +77,9 @@ def _facts(view: JobView) -> Iterator[tuple[str, str]]:
     yield "agent", terminal.safe_line(", ".join(filter(None, (job.agent, job.model))))
     yield "tokens", formats.tokens(job.usage) if job.usage else ""
     yield "cost", _cost(job)
+    tests = view.tests
+    counts = (("added", tests.added), ("changed", tests.changed), ("deleted", tests.deleted)) if tests else ()
+    yield "tests", ", ".join(f"{len(paths)} {how}" for how, paths in counts if paths)
     yield "checks", " in ".join(filter(None, (job.checks, job.sandbox)))
 
 
@@ -106,6 +110,15 @@ def _checks(checks: Sequence[CheckView]) -> Iterator[str]:
         time = formats.duration(check.seconds)
         text = f"          {mark}  {terminal.safe_line(check.command)}  {formats.faint(time)}"
         yield f"{text}  {terminal.safe_line(said)}".rstrip()
+
+
+def _weakened(tests: TestsView | None) -> Iterator[str]:
+    """What judged the parent and does not judge this job as it was: worth a look."""
+    if tests is None or not (tests.changed or tests.deleted):
+        return
+    yield click.style("It changed what it is judged by:", fg="yellow")
+    for how, paths in (("changed", tests.changed), ("deleted", tests.deleted)):
+        yield from (f"          {click.style(how, fg='yellow')}  {terminal.safe_line(path)}" for path in paths)
 
 
 def _files(files: Sequence[FileView]) -> Iterator[str]:

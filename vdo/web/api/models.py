@@ -105,6 +105,14 @@ class File(Document):
     note: str | None
 
 
+class Tests(Document):
+    """Tests, and settings of checks, that the job added, changed or deleted."""
+
+    added: list[str]
+    changed: list[str]
+    deleted: list[str]
+
+
 class JobDetail(JobRow):
     """Everything about one job."""
 
@@ -116,6 +124,7 @@ class JobDetail(JobRow):
     root_job_id: int
     base_commit: str | None
     checks: list[Check]
+    tests: Tests | None
     files: list[File]
     notices: list[str]
 
