@@ -116,10 +116,10 @@ def test_a_setting_that_comes_to_tests_that_were_there_is_flagged(path):
     assert [*change.added, *change.changed] == [path]
 
 
-def test_a_new_project_adds_all_of_it():
+def test_a_new_project_adds_its_tests():
     change = difference(Tree(), tree(**{"tests/test_a.py": "1", "pytest.ini": "x", "app.py": "1"}))
 
-    assert change == TestsChange(added=("pytest.ini", "tests/test_a.py"))
+    assert change == TestsChange(added=("tests/test_a.py",))
 
 
 class TestFilesThatSayOtherThingsToo:

@@ -41,6 +41,12 @@ class Project:
     def repository(self) -> Repository:
         return self.service.repository
 
+    def configure(self, **environ: str) -> None:
+        """From now on with these variables, as the next process would have it."""
+        self.environ.update(environ)
+        self.service.close()
+        self.service = self.open()
+
     def talk_to(self, server: AnthropicServer) -> None:
         """The claude agent of this project talks to `server` from now on."""
         self.environ.update(ANTHROPIC_API_KEY=server.key, ANTHROPIC_BASE_URL=server.url)

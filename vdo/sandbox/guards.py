@@ -60,8 +60,9 @@ class TestsChange:
 def tests_changed(before: Tree, after: Tree) -> TestsChange:
     """How `after` differs from `before` in tests and in the settings of checks.
 
-    A setting that is added to a project that had tests counts as a change: it can say that they do not run. Files that
-    say other things too (pyproject.toml, setup.cfg, package.json) count when the part that concerns checks differs.
+    A setting that is added to a project that had tests counts as a change, since it can say that they do not run; where
+    nothing judged the project before, it is none. Files that say other things too (pyproject.toml, setup.cfg,
+    package.json) count when the part that concerns checks differs.
     """
     had_some = any(is_test(path) or is_setting(path) for path in before)
     found: dict[Action, list[str]] = {Action.CREATED: [], Action.MODIFIED: [], Action.DELETED: []}
@@ -71,7 +72,9 @@ def tests_changed(before: Tree, after: Tree) -> TestsChange:
             continue
         if setting and _part_of(before, path) == _part_of(after, path):
             continue
-        if setting and action is Action.CREATED and had_some:
+        if setting and action is Action.CREATED:
+            if not had_some:
+                continue
             action = Action.MODIFIED
         found[action].append(path)
     return TestsChange(*(tuple(found[action]) for action in (Action.CREATED, Action.MODIFIED, Action.DELETED)))
