@@ -34,6 +34,8 @@ SECTIONS = {
     "Use": {
         "deploy": "write a job's complete code into a folder",
         "land": "bring a job's lineage onto a branch",
+        "push": "bring jobs to a git host, with pull requests",
+        "sync": "bring home what happened there",
         "rollback": "go back to an earlier job, as a new one",
         "replay": "prove that a job's record leads to its code",
     },

@@ -6,7 +6,9 @@ command that people run most, and it must start at once.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vdo import progress
-from vdo.errors import JobStateError, UsageError
+from vdo.errors import JobNotFound, JobStateError, UsageError
 from vdo.job import EMPTY_TREE, Job, JobId, JobRef, Oid, Parent, Revision, State
 from vdo.service.contents import Contents
 from vdo.service.reading import Readings
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from vdo.service.doctor import Finding
     from vdo.store.repository import Repository
 
+_REMOTE_JOB = re.compile(r"[\w.-]+/(?:job/)?[0-9]+")
+"""`origin/51`: a colleague's job, as the last `vdo sync` saw it."""
 Flags = Mapping[str, str | Sequence[str] | None]
 
 
@@ -49,6 +53,8 @@ class NewJob:
     plan_only: bool = False
     on_conflict: str | None = None
     project: str | None = None
+    extra: tuple[tuple[str, str], ...] = ()
+    """Further trailers: what a review or an issue is to be told later."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ class Service:
             on_conflict=request.on_conflict or "agent",
             project=None if request.project is None else self.reader.find(request.project).project,
         )
-        return self._record(spec)
+        return self._record(spec, request.extra)
 
     def check_agent(self, name: str | None) -> str | None:
         """The agent as it is recorded; raises AgentUnavailable when the one that a job would get cannot be had."""
@@ -138,13 +144,18 @@ class Service:
         # Whoever runs the job may do so from another folder.
         return f"replay:{settings.file}" if name and name.startswith("replay:") and settings.file else name
 
-    def _record(self, spec: JobSpec) -> Job:
+    def _record(self, spec: JobSpec, extra: tuple[tuple[str, str], ...] = ()) -> Job:
         parents = [self.reader.by_ref(ref) for ref in (spec.extends, *spec.merges) if isinstance(ref, JobRef)]
         waits = any(parent is not None and parent.state is not State.COMPLETED for parent in parents)
         project = spec.project or next((parent.project for parent in parents if parent is not None), None)
-        return self.repository.journals.create(spec, project, State.WAITING if waits else State.QUEUED)
+        return self.repository.journals.create(spec, project, State.WAITING if waits else State.QUEUED, extra)
 
     def _parent(self, name: str) -> Parent:
+        if _REMOTE_JOB.fullmatch(name):
+            from vdo.publish.colleagues import find_remote
+
+            with contextlib.suppress(JobNotFound):
+                return find_remote(self.repository, name).revision
         parent = self.reader.parent(name)
         if isinstance(parent, Revision):
             return parent

@@ -18,6 +18,7 @@ from vdo.store import messages, objects, reffiles, specs
 from vdo.store.identity import Identity, iso, now
 from vdo.store.index import Index
 from vdo.store.refs import Refs, writing
+from vdo.store.trailers import Pairs
 from vdo.tree import Content, Entry, Mode
 
 Record = Mapping[str, bytes]
@@ -46,12 +47,12 @@ class Journals:
         self._index = index
         self._identity = identity
 
-    def create(self, spec: JobSpec, project: Uid | None, state: State = State.QUEUED) -> Job:
+    def create(self, spec: JobSpec, project: Uid | None, state: State = State.QUEUED, extra: Pairs = ()) -> Job:
         """Record a new job under the next free number; durable when this returns."""
         with writing(self._common_dir):
-            return self._create(spec, project, state)
+            return self._create(spec, project, state, extra)
 
-    def _create(self, spec: JobSpec, project: Uid | None, state: State) -> Job:
+    def _create(self, spec: JobSpec, project: Uid | None, state: State, extra: Pairs) -> Job:
         uid = Uid(secrets.token_hex(16))
         base = spec.extends.commit if isinstance(spec.extends, Revision) else None
         work = objects.tree_of(self._repo, base) if base else EMPTY_TREE
@@ -74,6 +75,7 @@ class Journals:
                     extends=spec.extends,
                     merges=spec.merges,
                     base=base,
+                    extra=extra,
                 )
                 try:
                     return self._write(job, _opening(spec), tree, [base] if base else [], None)

@@ -16,6 +16,7 @@ EXAMPLES = """
 vdo list
 vdo list --project 50             only the jobs of that project
 vdo list --state failed --all
+vdo list --remote                 colleagues' jobs, as the last vdo sync saw them
 vdo list --json | jq '.jobs[].title'
 """
 
@@ -25,8 +26,11 @@ vdo list --json | jq '.jobs[].title'
 @click.option("--state", type=click.Choice([state.value for state in State]), metavar="STATE", help="Only this state.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help=f"How many, at most (default: {_SHOWN}).")
 @click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.option("--remote", "remote", is_flag=True, help="Colleagues' jobs on the remote instead.")
 @pass_session
-def list_command(session: Session, project: str | None, state: str | None, limit: int | None, everything: bool) -> None:
+def list_command(
+    session: Session, project: str | None, state: str | None, limit: int | None, everything: bool, remote: bool
+) -> None:
     """List jobs, newest first: number, title, state, date, files, cost.
 
     The graph on the left shows which job extends which. Files are +created ~modified -deleted. Deleted jobs are shown
@@ -34,6 +38,8 @@ def list_command(session: Session, project: str | None, state: str | None, limit
     """
     if everything and limit is not None:
         raise click.UsageError("--limit and --all contradict each other")
+    if remote:
+        return _colleagues(session)
     shown = None if everything else limit or _SHOWN
     readings = session.readings
     uid = readings.reader.find(project).project if project is not None else None
@@ -49,3 +55,17 @@ def list_command(session: Session, project: str | None, state: str | None, limit
         output.tell(session, "no job is like that" if project or state else nothing)
     elif shown and len(found) > shown:
         output.tell(session, "older jobs are left out: --limit N or --all shows them")
+
+
+def _colleagues(session: Session) -> None:
+    from vdo.service.sharing import Sharing  # speaks to git: the plain list does not
+
+    found = Sharing(session.service).others()
+    if session.json:
+        fields = ("name", "uid", "title", "author", "commit")
+        output.document({"jobs": [{name: getattr(one, name) for name in fields} for one in found]})
+        return
+    for one in found:
+        output.say(f"{terminal.safe_line(one.name)}  {terminal.safe_line(one.title)}  {terminal.safe_line(one.author)}")
+    if not found:
+        output.tell(session, "no jobs of others are known: `vdo sync` looks for them")
