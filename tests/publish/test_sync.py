@@ -26,6 +26,7 @@ from vdo.publish.push import PushReport, push
 from vdo.publish.remote import Remote
 from vdo.publish.sync import SyncReport, What, sync
 from vdo.store.index import Query
+from vdo.store.repository import Repository
 
 GREEN: Callable[[Job, Oid], bool] = lambda _job, _tree: True  # noqa: E731
 
@@ -236,6 +237,42 @@ class TestPlainGit:
         assert "does not merge cleanly" in report.events[1].text
         assert "vdo merge 2 origin/main" in report.events[1].hint
         assert shop.branch("job/2") == jobs[1].commit
+
+    def test_a_checked_out_branch_is_replayed_by_its_owner(
+        self,
+        shop: Workshop,
+        jobs: list[Job],
+        origin: Remote,
+        api: GitHubApi,
+        team: HostRepository,
+        tmp_path: Path,
+    ) -> None:
+        push_all(shop, origin)
+        merge(team, "job/1", "squash")
+        shop.git("worktree", "add", "-q", str(tmp_path / "tree"), "job/2")
+        report = sync(shop.repository, origin, GREEN)
+
+        assert told(report) == [(1, "MERGED"), (2, "ATTENTION")]
+        assert f"git -C {tmp_path}/tree merge origin/main" in report.events[1].hint
+        assert shop.branch("job/2") == jobs[1].commit
+
+    def test_a_branch_that_moves_meanwhile(
+        self, shop: Workshop, jobs: list[Job], origin: Remote, person: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        push_all(shop, origin)
+        person.commits("job/2", fix="f\n")
+        checked_out = type(shop.repository).checked_out
+
+        def meanwhile(self: Repository, branch: str) -> str | None:
+            found = checked_out(self, branch)
+            shop.person("job/2", {"mine": "m\n"})
+            return found
+
+        monkeypatch.setattr(type(shop.repository), "checked_out", meanwhile)
+        report = sync(shop.repository, origin, GREEN)
+        assert told(report) == [(2, "ATTENTION")]
+        assert report.events[0].text == "job/2 is being changed by somebody else"
+        assert shop.read("job/2", "mine") == "m"
 
     def test_a_true_merge_needs_no_replay(
         self, shop: Workshop, jobs: list[Job], origin: Remote, api: GitHubApi, team: HostRepository

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from graphql import build_schema, graphql_sync
+from graphql import GraphQLError, build_schema, graphql_sync
 
 from standins.github_repository import Comment, HostRepository, Pull, Thread
 
@@ -32,8 +32,15 @@ def execute(repositories: Mapping[str, HostRepository], body: Json) -> Json:
     done = graphql_sync(_SCHEMA, body["query"], root, variable_values=body.get("variables"))
     answer: Json = {"data": done.data}
     if done.errors:
-        answer["errors"] = [{"message": error.message, "type": "FORBIDDEN"} for error in done.errors]
+        answer["errors"] = [_error(error) for error in done.errors]
     return answer
+
+
+def _error(error: GraphQLError) -> Json:
+    if isinstance(error.original_error, KeyError):
+        message = f"Could not resolve to a PullRequest with the number of {error.original_error}."
+        return {"message": message, "type": "NOT_FOUND", "path": error.path}
+    return {"message": error.message}
 
 
 def _pull(pull: Pull) -> Json:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vdo.errors import BranchMoved, JobStateError, UsageError, VdoError
 from vdo.job import Job, Oid, State
-from vdo.store import identity, objects, reffiles
+from vdo.store import reffiles
 from vdo.store.repository import Repository
 
 _SHOWN = 10
@@ -125,10 +125,7 @@ def _merge(repository: Repository, job: Job, branch: str, before: Oid, tip: Oid)
             hint=f"`vdo merge {branch} {job.id}` joins them, or land it on a new branch: --onto NAME",
         )
     # Without a #: git hosts take `#51` for one of their own issues.
-    tree, message = Oid(fields[0].strip()), f"Land job {job.id}: {job.title}\n"
-    if repository.identity.signs:
-        return objects.signed_commit(repository.git, repository.identity, message, tree, [before, tip])
-    return objects.commit(repository.repo, repository.identity, message, tree, [before, tip], identity.now())
+    return repository.write_commit(f"Land job {job.id}: {job.title}\n", Oid(fields[0].strip()), [before, tip])
 
 
 def _point_head(repository: Repository, name: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from vdo.job import Job, JobRef, Oid
 from vdo.publish.landed import How, landed, three_way
-from vdo.store import identity, objects, reffiles
+from vdo.store import reffiles
 from vdo.store.repository import Repository
 
 Judge = Callable[[Job, Oid], bool]
@@ -60,7 +60,7 @@ def replay(
     if not judge(job, tree):
         return Replay(job, parent, Replayed.RED)
     message = f"Bring {job.branch} onto {target_name}\n\nJob {parent.id} is in {target_name} as another commit.\n"
-    commit = _commit(repository, message, tree, [tip, target])
+    commit = repository.write_commit(message, tree, [tip, target])
     repository.refs.move(f"{reffiles.HEADS}{job.branch}", commit, here)
     return Replay(job, parent, Replayed.DONE, commit)
 
@@ -82,9 +82,3 @@ def _needs(repository: Repository, parent: Job, tip: Oid, target: Oid, landed_as
 def _merge_base(repository: Repository, one: Oid, other: Oid) -> Oid | None:
     done = repository.git.try_run("merge-base", one, other)
     return Oid(done.stdout.decode().strip()) if done.returncode == 0 else None
-
-
-def _commit(repository: Repository, message: str, tree: Oid, parents: list[Oid]) -> Oid:
-    if repository.identity.signs:
-        return objects.signed_commit(repository.git, repository.identity, message, tree, parents)
-    return objects.commit(repository.repo, repository.identity, message, tree, parents, identity.now())

@@ -52,7 +52,12 @@ class Repository(Reader):
 
     def build_commit(self, job: Job, description: str, tree: Oid, parents: Sequence[Oid]) -> Oid:
         """The job's one commit, signed when git's configuration says so. Nothing points to it yet."""
-        message = messages.commit_message(dataclasses.replace(job, state=State.COMPLETED), description)
+        return self.write_commit(
+            messages.commit_message(dataclasses.replace(job, state=State.COMPLETED), description), tree, parents
+        )
+
+    def write_commit(self, message: str, tree: Oid, parents: Sequence[Oid]) -> Oid:
+        """A commit of the user's, signed when git's configuration says so. Nothing points to it yet."""
         with self.writing():
             if self.identity.signs:
                 return objects.signed_commit(self.git, self.identity, message, tree, parents)

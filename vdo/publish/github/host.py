@@ -5,7 +5,7 @@ from __future__ import annotations
 from vdo.errors import RemoteError
 from vdo.job import Oid
 from vdo.publish.github.address import Address
-from vdo.publish.github.requests import NotFound, Requests, Unanswered, Unprocessable
+from vdo.publish.github.requests import Requests, Unanswered, Unprocessable
 from vdo.publish.github.values import Issue, Light, PullRequest, ReviewThread
 
 _PER_PAGE = 100
@@ -107,10 +107,7 @@ class Host:
         while True:
             names = {"owner": self.address.owner, "name": self.address.name}
             data = self._requests.query(_THREADS, {**names, "number": number, "after": after})
-            pull = (data["repository"] or {}).get("pullRequest")
-            if pull is None:
-                raise NotFound(f"there is no pull request #{number} in {self.address.owner}/{self.address.name}")
-            page = pull["reviewThreads"]
+            page = data["repository"]["pullRequest"]["reviewThreads"]
             found += [ReviewThread.from_json(node) for node in page["nodes"] if node is not None]
             if not page["pageInfo"]["hasNextPage"]:
                 return found

@@ -83,8 +83,9 @@ class Requests:
         body = {"query": text, "variables": dict(variables)}
         answer = self._ask("POST", self._github.requester.graphql_url, {}, body, repeatable=True).value
         if answer.get("errors"):
-            problem = RemoteError(f"GitHub refused a query: {answer['errors'][0].get('message', '')}")
-            raise self._cleaned(problem)
+            error = answer["errors"][0]
+            kind = NotFound if error.get("type") == "NOT_FOUND" else RemoteError
+            raise self._cleaned(kind(f"GitHub refused a query: {error.get('message', '')}"))
         return answer["data"]
 
     def _ask(self, method: str, path: str, parameters: Mapping[str, Any], body: Any, *, repeatable: bool) -> Page:
