@@ -16,6 +16,8 @@ SECTIONS = {
         "init": "make a repository, or adopt one",
         "new": "create a job and run it",
         "extend": "create a job on top of another one, or of a git revision",
+        "merge": "bring parallel jobs together",
+        "resolve": "finish a conflicted merge by hand",
         "run": "run what is queued or interrupted",
         "plan": "show or change a job's plan",
         "retry": "go on with a job that failed, or with feedback",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from vdo.cli.command import command, job_argument, pass_session
 from vdo.cli.session import Session
 from vdo.job import JobId
 from vdo.service.views import ProjectView
+
+if TYPE_CHECKING:
+    from vdo.service.forecasting import Pair
 
 EXAMPLES = """
 vdo project 50
@@ -24,8 +28,9 @@ vdo project @ --json | jq .tips
 def project_command(session: Session, job: str) -> None:
     """Show the project that JOB belongs to as a timeline, oldest job first, with its parallel branches."""
     view = session.readings.project(job)
+    pairs = _forecasts(session, view)
     if session.json:
-        output.document(view.to_json())
+        output.document({**view.to_json(), "forecasts": [pair.to_json() for pair in pairs]})
         return
     output.say(f"{formats.number(view.root)} {click.style(terminal.safe_line(view.title), bold=True)}")
     output.say()
@@ -33,6 +38,31 @@ def project_command(session: Session, job: str) -> None:
         output.say(line)
     output.say()
     output.say(", ".join(_summary(view)))
+    for pair in pairs:
+        output.say(f"merging {pair.ours} and {pair.theirs}: {_expected(pair)}")
+
+
+_MANY = 6
+"""Tips whose merges are forecast without being asked for: their pairs grow with the square."""
+
+
+def _forecasts(session: Session, view: ProjectView) -> list[Pair]:
+    if not 2 <= len(view.tips) <= _MANY:
+        return []
+    from vdo.service.forecasting import Forecasts  # merging: only a project with parallel branches needs it
+
+    return Forecasts(session.service).of_project(str(view.root))
+
+
+def _expected(pair: Pair) -> str:
+    """What the merge would meet, the files that would be left to an agent or a person first."""
+    files = pair.forecast.files
+    if not files:
+        return "clean"
+    left = [file for file in files if file.rung in ("agent", "person")]
+    shown = ", ".join(f"{terminal.safe_line(file.path)} ({file.how})" for file in (left or files)[:5])
+    more = f" and {len(left or files) - 5} more" if len(left or files) > 5 else ""
+    return f"{'in conflict' if left else 'resolved without an agent'}: {shown}{more}"
 
 
 @command("projects", examples="vdo projects\nvdo projects --json | jq '.projects[].latest_job_id'")

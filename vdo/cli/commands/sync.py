@@ -9,7 +9,7 @@ from vdo.cli.command import command, pass_session
 from vdo.cli.session import Session
 
 EXAMPLES = """
-vdo sync                          what was merged, what people committed, colleagues' jobs
+vdo sync                          merges, people's commits, colleagues' jobs
 vdo sync --remote upstream
 vdo list --remote                 colleagues' jobs, to be extended as origin/51
 """
