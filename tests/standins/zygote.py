@@ -155,7 +155,7 @@ def _install(kill_at: int, report: Path) -> None:
     import pygit2
 
     from vdo import process
-    from vdo.store import checkout, claims, objects, throwaway
+    from vdo.store import checkout, claims, commits, throwaway
     from vdo.store.calllog import CallLog
     from vdo.store.index import Index
     from vdo.store.journal import Journals
@@ -200,7 +200,7 @@ def _install(kill_at: int, report: Path) -> None:
         (Provenance, ("keep",)),
         (Repository, ("build_commit", "settle_head")),
         (claims, ("take",)),
-        (objects, ("commit",)),
+        (commits, ("write",)),
         (checkout, ("write", "adopt", "remove")),
         (throwaway, ("of_tree",)),
         (process, ("run",)),

@@ -7,7 +7,7 @@ from standins.stores import Store, git
 
 from vdo.errors import RefConflict, RepositoryError
 from vdo.job import EMPTY_TREE, Revision, State
-from vdo.store import messages, objects
+from vdo.store import commits, messages, objects
 
 
 def chain(store: Store, number: int) -> list[str]:
@@ -73,7 +73,7 @@ def test_a_job_on_a_revision_names_it(store: Store):
 def test_what_a_journal_names_survives_git_gc(store: Store, tmp_path):
     base = store.completed("Base", {"a": "1\n"})
     aside = store.work(base.commit, {"b": "2\n"})
-    side = objects.commit(store.repo, store.identity, "nobody's", aside, [base.commit], (0, 0))
+    side = commits.write(store.repo, store.identity, "nobody's", aside, [base.commit], (0, 0))
     job = store.build(store.new("Child", extends=base.ref), {"c": "3\n"}, merges=[side])
     # The base's branch goes away, the child's was never made.
     git(store.path, "update-ref", "-d", "refs/heads/job/1")

@@ -195,3 +195,14 @@ def test_what_is_checked_out_is_known(clone: Path, store: Store):
     assert Store.at(clone).checked_out("side") == str(clone.parent / "linked")
     store.completed("One")
     assert store.checked_out("job/1") is None  # HEAD of a bare repository has no work tree
+
+
+def test_a_head_that_cannot_be_moved_stops_nothing(store: Store):
+    (store.path / "HEAD.lock").write_text("")
+
+    job = store.completed("One")
+
+    assert store.branch_tip(1) == job.commit and head(store) == "refs/heads/main"
+    (store.path / "HEAD.lock").unlink()
+    store.completed("Two")
+    assert head(store) == "refs/heads/job/2"

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -161,6 +162,22 @@ def test_the_same_in_a_transaction(store: Store):
     store.refs.transact(create={NAME: one})
 
     assert store.refs.read(NAME) == one and not path.exists()
+
+
+@pytest.mark.parametrize("how", ["create", "transact"])
+def test_a_lock_that_goes_away_is_waited_for(store: Store, how):
+    (one,) = commits(store, 1)
+    path = lock_of(store, "refs/heads/job/1")
+    timer = threading.Timer(0.3, path.unlink)
+    timer.start()
+
+    if how == "create":
+        store.refs.create("refs/heads/job/1", one)
+    else:
+        store.refs.transact(create={"refs/heads/job/1": one})
+
+    timer.join()
+    assert store.refs.read("refs/heads/job/1") == one
 
 
 @pytest.mark.parametrize(("name", "age"), [("refs/heads/job/1", 1e6), (NAME, 0)])

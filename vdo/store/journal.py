@@ -14,7 +14,7 @@ import pygit2
 from vdo.errors import RefConflict, RepositoryError
 from vdo.job import EMPTY_TREE, Job, JobId, JobRef, Oid, Revision, State, Uid
 from vdo.spec import JobSpec
-from vdo.store import messages, objects, reffiles, specs
+from vdo.store import commits, messages, objects, reffiles, specs
 from vdo.store.identity import Identity, iso, now
 from vdo.store.index import Index
 from vdo.store.refs import Refs, writing
@@ -133,7 +133,7 @@ class Journals:
 
     def _write(self, job: Job, note: str, tree: Oid, parents: Sequence[Oid], expected: Oid | None) -> Job:
         message = messages.journal_message(job, note)
-        oid = objects.commit(self._repo, self._identity, message, tree, parents, now())
+        oid = commits.write(self._repo, self._identity, message, tree, parents, now())
         written = dataclasses.replace(job, journal=oid)
         with self._refs.lock():
             before = reffiles.stamp(self._common_dir, settled=False)

@@ -1,18 +1,15 @@
-"""Git objects: blobs, trees and commits, written durably; a stored tree as the base of one in memory."""
+"""Git objects, read and written durably; a stored tree as the base of one in memory."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pygit2
 
 from vdo.errors import RepositoryError
 from vdo.job import EMPTY_TREE, Oid
-from vdo.store.git import Git
-from vdo.store.identity import Identity, Person, now
 from vdo.tree import Base, Content, Entry, Mode, Tree
 
 # A job's objects are durable before the ref that names them moves.
@@ -175,7 +172,7 @@ def overlay(repo: pygit2.Repository, base: Oid, work: Oid) -> Tree:
 
 def store_content(repo: pygit2.Repository, content: Content) -> Entry:
     """Write one file's bytes."""
-    return Entry(content.mode, _write(repo, pygit2.enums.ObjectType.BLOB, content.data))
+    return Entry(content.mode, write(repo, pygit2.enums.ObjectType.BLOB, content.data))
 
 
 def store(repo: pygit2.Repository, tree: Tree) -> Oid:
@@ -206,10 +203,10 @@ class _Writer:
         self._repo = repo
 
     def blob(self, data: bytes) -> Oid:
-        return _write(self._repo, pygit2.enums.ObjectType.BLOB, data)
+        return write(self._repo, pygit2.enums.ObjectType.BLOB, data)
 
     def tree(self, data: bytes) -> Oid:
-        return _write(self._repo, pygit2.enums.ObjectType.TREE, data)
+        return write(self._repo, pygit2.enums.ObjectType.TREE, data)
 
 
 class _Hasher:
@@ -258,7 +255,7 @@ def _apply(
 
 def ensure_empty_tree(repo: pygit2.Repository) -> Oid:
     """The empty tree as an object that is really there: git knows it by heart, other clients may not."""
-    return _write(repo, pygit2.enums.ObjectType.TREE, b"")
+    return write(repo, pygit2.enums.ObjectType.TREE, b"")
 
 
 def write_folder(repo: pygit2.Repository, folders: Mapping[str, Oid]) -> Oid:
@@ -274,23 +271,8 @@ def _write_folder(write: _Writer | _Hasher, names: Mapping[str, tuple[int, Oid]]
     return write.tree(data)
 
 
-def commit(
-    repo: pygit2.Repository, identity: Identity, message: str, tree: Oid, parents: Sequence[Oid], when: tuple[int, int]
-) -> Oid:
-    """Write a commit (unsigned); durable when this returns."""
-    if tree == EMPTY_TREE:
-        ensure_empty_tree(repo)
-    for oid in (tree, *parents):
-        if oid not in repo:
-            raise missing(oid)
-    lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
-    lines += [f"{role} {_called(person, when)}" for role, person in identity.roles]
-    raw = "\n".join([*lines, "", message]).encode()
-    # Not by create_commit: on a full disk that gives the id of a commit that it did not write (libgit2 1.9).
-    return _write(repo, pygit2.enums.ObjectType.COMMIT, raw)
-
-
-def _write(repo: pygit2.Repository, kind: pygit2.enums.ObjectType, data: bytes) -> Oid:
+def write(repo: pygit2.Repository, kind: pygit2.enums.ObjectType, data: bytes) -> Oid:
+    """Put one object into the repository: durable when this returns."""
     try:
         return Oid(str(repo.odb.write(kind, data)))
     except (pygit2.GitError, OSError) as problem:
@@ -304,35 +286,6 @@ def unwritable(where: str, problem: Exception) -> RepositoryError:
         f"the repository {where.rstrip('/')} cannot be written: {reason}",
         hint="check free space and permissions; what was done so far is in the journal",
     )
-
-
-def signed_commit(git: Git, identity: Identity, message: str, tree: Oid, parents: Sequence[Oid]) -> Oid:
-    """Write a commit that git signs as its configuration says (gpg, ssh or x509)."""
-    when = _when(now())
-    environ = {
-        f"GIT_{role.upper()}_{what}": value
-        for role, person in identity.roles
-        for what, value in (("NAME", person.name), ("EMAIL", person.email), ("DATE", when))
-    }
-    args = ["commit-tree", "-S", tree, "-F", "-"]
-    for parent in parents:
-        args += ["-p", parent]
-    oid = Oid(git.run(*args, input=message.encode(), environ=environ).decode().strip())
-    folder = git.common_dir / "objects" / oid[:2]
-    if folder.is_dir():  # git syncs the object, not the folder that names it
-        descriptor = os.open(folder, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
-    return oid
-
-
-def _called(person: Person, when: tuple[int, int]) -> str:
-    return f"{person.name} <{person.email}> {_when(when)}"
-
-
-def _when(when: tuple[int, int]) -> str:
-    seconds, offset = when
-    return f"{seconds} {'-' if offset < 0 else '+'}{abs(offset) // 60:02}{abs(offset) % 60:02}"
 
 
 def differences(repo: pygit2.Repository, old: Oid, new: Oid, prefix: str = "") -> Iterator[tuple[str, str]]:

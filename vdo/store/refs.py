@@ -125,15 +125,24 @@ class Refs:
             self._sync_fan_out()
             for name in {*create, *update}:
                 self._make_folder(name)
-            for name in names:
-                self._remove_if_stale(name)
-            done = self._git.try_run("update-ref", "--stdin", input="\n".join(lines).encode())
-            if done.returncode:
-                raise _refused(done.stderr.decode("utf-8", "replace"))
+            self._update_refs(names, "\n".join(lines).encode())
             # git syncs the files, not the folders that name them; deleting rewrites packed-refs at the top, and
             # removes folders that became empty.
             for folder in {self._common_dir, *(self._folder_of(name) for name in names)}:
                 _sync(folder)
+
+    def _update_refs(self, names: set[str], transaction: bytes) -> None:
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while True:
+            for name in names:
+                self._remove_if_stale(name)
+            done = self._git.try_run("update-ref", "--stdin", input=transaction)
+            if done.returncode == 0:
+                return
+            problem = _refused(done.stderr.decode("utf-8", "replace"))
+            if not isinstance(problem, StaleLock) or time.monotonic() > deadline:
+                raise problem
+            time.sleep(random.uniform(0.005, 0.05))
 
     def _folder_of(self, name: str) -> Path:
         folder = (self._common_dir / name).parent

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from vdo.errors import BranchMoved
 from vdo.job import Job, Oid, State
-from vdo.store import identity, messages, objects, reffiles
+from vdo.store import commits, identity, messages, objects, reffiles
 from vdo.store.calllog import CallLog
 from vdo.store.identity import Identity
 from vdo.store.journal import Journals, refuse_plain_job_branch
@@ -60,8 +60,8 @@ class Repository(Reader):
         """A commit of the user's, signed when git's configuration says so. Nothing points to it yet."""
         with self.writing():
             if self.identity.signs:
-                return objects.signed_commit(self.git, self.identity, message, tree, parents)
-            return objects.commit(self.repo, self.identity, message, tree, parents, identity.now())
+                return commits.write_signed(self.git, self.identity, message, tree, parents)
+            return commits.write(self.repo, self.identity, message, tree, parents, identity.now())
 
     def publish_branch(self, job: Job) -> None:
         """Create the job's branch at its commit, or accept a tip that contains it; raises BranchMoved otherwise."""
@@ -80,14 +80,17 @@ class Repository(Reader):
             self.settle_head()
 
     def settle_head(self) -> None:
-        """In a bare repository that vdo made, HEAD points at a branch that exists, so that a clone checks it out."""
+        """In a bare repository that vdo made, HEAD points at a branch that exists, so that a clone checks it out.
+
+        What was done before it is done, whether this succeeds or not: whoever comes next tries again.
+        """
         if not self.location.bare or not self.repo.head_is_unborn or "vdo.created" not in self.repo.config:
             return
         jobs = reffiles.numbered(self.location.common_dir, f"{reffiles.HEADS}job/")
         if jobs:
-            self.git.run("symbolic-ref", "HEAD", f"{reffiles.HEADS}job/{max(jobs)}")
+            self.git.try_run("symbolic-ref", "HEAD", f"{reffiles.HEADS}job/{max(jobs)}")
         elif others := reffiles.below(self.location.common_dir, reffiles.HEADS):
-            self.git.run("symbolic-ref", "HEAD", min(others))
+            self.git.try_run("symbolic-ref", "HEAD", min(others))
 
     def checked_out(self, branch: str) -> str | None:
         """The work tree that has this branch checked out, None when none has."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from vdo.errors import JobNotFound, JobStateError
 from vdo.job import Job, JobId, Oid, State
-from vdo.store import messages, objects, reffiles
+from vdo.store import commits, messages, objects, reffiles
 from vdo.store.identity import iso, now
 from vdo.store.repository import Repository
 
@@ -94,4 +94,4 @@ def _commit(repository: Repository, job: Job, note: str, parents: Sequence[Oid])
     message = messages.journal_message(job, note)
     repo = repository.repo
     tree = objects.tree_of(repo, parents[0]) if parents else objects.ensure_empty_tree(repo)
-    return objects.commit(repo, repository.identity, message, tree, parents, now()), message
+    return commits.write(repo, repository.identity, message, tree, parents, now()), message
