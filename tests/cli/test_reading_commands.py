@@ -109,8 +109,9 @@ def test_project_is_a_timeline_with_its_branches(run, ask, jobs):
     lines = run("project", "3").stdout.splitlines()
 
     assert lines[0] == "#1 Platform shell"
-    assert [line.split("  ")[0].rstrip() for line in lines[2:-2]] == ["* #1", "|\\", "* | #2", "| * #3", "* #4"]
-    assert lines[-1] == "4 jobs, 3 files, latest #4, tips #3 #4"
+    assert [line.split("  ")[0].rstrip() for line in lines[2:-3]] == ["* #1", "|\\", "* | #2", "| * #3", "* #4"]
+    assert lines[-2] == "4 jobs, 3 files, latest #4, tips #3 #4"
+    assert lines[-1] == "merging #3 and #4: clean"
     assert ask("project", "@")["tips"] == [3, 4]
 
 

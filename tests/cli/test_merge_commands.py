@@ -1,0 +1,91 @@
+"""`vdo merge` and `vdo resolve` on real jobs, from the forecast to the commit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def branches(run, tmp_path: Path):
+    """A shell and two jobs on it that change the same line of a text and different lines of a list."""
+
+    def agent(name: str, script: str) -> str:
+        path = tmp_path / f"{name}.sh"
+        path.write_text(script)
+        return f"sh {path}"
+
+    shell = "printf 'a\\nb\\nc\\n' > notes.txt; printf 'import os\\n\\nROUTES = [\\n    \"home\",\\n]\\n' > app.py"
+    for name, extends, script in (
+        ("Shell", None, shell),
+        ("Risks", "1", "sed -i 's/    \"home\",/&\\n    \"risks\",/' app.py; sed -i 's/^b/left/' notes.txt"),
+        ("Reports", "1", "sed -i 's/    \"home\",/&\\n    \"reports\",/' app.py; sed -i 's/^b/right/' notes.txt"),
+    ):
+        options = [] if extends is None else ["--extends", extends]
+        made = run("new", name, *options, "--agent", agent(name, script))
+        assert made.exit_code == 0, made.output
+
+
+def test_a_forecast_says_what_would_meet_and_changes_nothing(run, ask, branches):
+    (pair,) = ask("merge", "2", "3", "--dry-run")["pairs"]
+    assert {file["path"]: file["how"].split(":")[0] for file in pair["files"]} == {
+        "app.py": "syntax",
+        "notes.txt": "agent",
+    }
+    assert len(ask("list")["jobs"]) == 3
+    assert "#2 and #3: 2 files" in run("merge", "#2", "job/3", "--dry-run").stdout
+    assert ask("project", "1")["forecasts"] == [pair]
+
+
+def test_a_conflict_is_resolved_in_a_folder(run, ask, branches, tmp_path):
+    merged = run("merge", "2", "3")
+    assert merged.exit_code == 1 and "notes.txt" in merged.stderr
+    assert ask("show", "4")["state"] == "conflicted"
+    assert [file["path"] for file in ask("resolve", "4")["open"]] == ["notes.txt"]
+
+    folder = tmp_path / "by-hand"
+    assert run("resolve", "4", "--checkout", str(folder)).exit_code == 0
+    undecided = run("resolve", "4", "--continue", str(folder))
+    assert undecided.exit_code == 2 and "conflict markers are left in notes.txt" in undecided.stderr
+    (folder / "notes.txt").write_text("a\nleft and right\nc\n")
+    done = run("resolve", "4", "--continue", str(folder))
+
+    assert done.exit_code == 0, done.output
+    shown = ask("show", "4")
+    assert shown["state"] == "completed" and shown["extends_job_id"] == 2 and shown["merges"] == [3]
+    deployed = tmp_path / "live"
+    assert run("deploy", "4", str(deployed)).exit_code == 0
+    assert (deployed / "notes.txt").read_text() == "a\nleft and right\nc\n"
+    assert '"risks"' in (deployed / "app.py").read_text() and '"reports"' in (deployed / "app.py").read_text()
+
+
+def test_a_conflict_is_given_up_or_decided_by_a_side(run, ask, branches):
+    assert run("merge", "2", "3", "--on-conflict", "manual").exit_code == 1
+    assert run("resolve", "4", "--abort").exit_code == 0
+    assert ask("show", "4")["state"] == "cancelled"
+    assert run("merge", "2", "3", "--on-conflict", "fail").exit_code == 1
+    assert ask("show", "5")["state"] == "failed"
+    assert run("merge", "2", "3", "--on-conflict", "ours").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["2"], "at least two"),
+        (["2", "2"], "is part of"),
+        (["1", "2"], "#1 is part of #2 already"),
+        (["2", "99"], "99"),
+        (["2", "no-such-branch"], "neither a job nor a git revision"),
+    ],
+)
+def test_what_cannot_be_merged(run, ask, branches, arguments, said):
+    result = run("merge", *arguments)
+    assert result.exit_code in (2, 3) and said in result.stderr
+    assert len(ask("list")["jobs"]) == 3
+
+
+def test_there_is_nothing_to_resolve(run, branches):
+    result = run("resolve", "2")
+    assert result.exit_code == 2 and "there is no conflict" in result.stderr
+    assert run("resolve", "2", "--abort", "--checkout", "x").exit_code == 2
