@@ -24,7 +24,7 @@ from vdo.publish.github.requests import NotFound
 from vdo.publish.push import push
 from vdo.store.index import Query
 
-WORKFLOW = Path(__file__).parents[2] / "docs" / "examples" / "vdo-issue.yml"
+WORKFLOW = Path(__file__).parents[2] / ".github" / "examples" / "vdo-issue.yml"
 
 
 @needed
