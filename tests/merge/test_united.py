@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import NamedTuple
 
@@ -305,7 +306,7 @@ def _together(unit: Unit) -> str:
     if not unit.parts:
         return unit.text
     elements = [part for part in unit.parts if part.element]
-    parts = [part.with_text(_together(part), part.lead) for part in unit.parts]
+    parts = [dataclasses.replace(part, text=_together(part)) for part in unit.parts]
     return assemble(parts, unit.separator, trailing=bool(elements) and elements[-1].separated)
 
 

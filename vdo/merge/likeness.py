@@ -14,6 +14,7 @@ Units = Sequence[Unit]
 _MAX_PAIRS = 100
 _MAX_COMPARED = 4000  # characters: a comparison takes some milliseconds there
 _CHANGED, _RENAMED = 0.6, 0.65
+_FEW = 3
 _NEARER = 0.1
 _DEFINITIONS = frozenset({"functions", "classes"})
 _PROSE = frozenset({"bullets", "sections", "lines"})
@@ -47,7 +48,11 @@ def _resembles(one: Unit, two: Unit) -> bool:
     words = _WORD.findall(one.text), _WORD.findall(two.text)
     matcher = difflib.SequenceMatcher(None, *words, autojunk=False)
     alike = _RENAMED if one.named else _CHANGED
-    return matcher.quick_ratio() >= alike and matcher.ratio() >= alike
+    if matcher.quick_ratio() >= alike and matcher.ratio() >= alike:
+        return True
+    shorter = min(len(side) for side in words)
+    common = sum(block.size for block in matcher.get_matching_blocks())
+    return not one.named and shorter >= _FEW and common == shorter  # something was added, and nothing changed
 
 
 def doubt(o: Units, t: Units) -> str:
@@ -72,11 +77,10 @@ def _alike(one: str, two: str) -> bool:
     return len(shared) >= (0.5 if numbered else 1.0) * max(least, 4)
 
 
-def is_one_file(common: Units, o: Units, t: Units) -> bool:
-    """Two new files that have most of their text in common are two states of one, not two additions."""
-    same = {unit.text for unit in o} & {unit.text for unit in t}
-    size = min(sum(len(unit.text) for unit in side) for side in (o, t))
-    return 2 * sum(len(unit.text) for unit in common if unit.text in same) > size
+def is_one_file(ours: str, theirs: str) -> bool:
+    """Two new files that have most of their lines in common are two states of one, not two additions."""
+    one, two = ({line.strip() for line in text.split("\n") if line.strip()} for text in (ours, theirs))
+    return 2 * len(one & two) > min(len(one), len(two))
 
 
 def belongs(before: Unit, ours: Units, theirs: Units) -> bool:

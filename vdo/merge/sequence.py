@@ -110,7 +110,24 @@ def edits(base: Sequence[Hashable], side: Sequence[Hashable]) -> list[Edit]:
         if start > before or side_start > side_before:
             found.append(Edit(before, start, side_before, side_start))
         before, side_before = start + size, side_start + size
-    return found
+    return _slid(found, base, side)
+
+
+def _slid(found: list[Edit], base: Sequence[Hashable], side: Sequence[Hashable]) -> list[Edit]:
+    """Additions and removals as far down as they can be, as git has them: so that two at one place are seen as such."""
+    slid: list[Edit] = []
+    limit = len(base)
+    for edit in reversed(found):
+        shift = 0
+        rows, start, end = (
+            (side, edit.side_start, edit.side_end) if edit.start == edit.end else (base, edit.start, edit.end)
+        )
+        if edit.start == edit.end or edit.side_start == edit.side_end:
+            while edit.end + shift < limit and rows[start + shift] == rows[end + shift]:
+                shift += 1
+        slid.append(Edit(*(n + shift for n in (edit.start, edit.end, edit.side_start, edit.side_end))))
+        limit = slid[-1].start
+    return slid[::-1]
 
 
 def matches(one: Sequence[Hashable], two: Sequence[Hashable]) -> list[tuple[int, int, int]]:

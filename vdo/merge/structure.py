@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vdo.merge.likeness import belongs, doubt, is_one_file, paired_keys, rank, sortable
 from vdo.merge.sequence import Change, Chunk, align, matches
@@ -37,10 +38,11 @@ class Merger:
         merged_parts = self._apart(base, ours, theirs)
         self.depth -= 1
         if isinstance(merged_parts, Declined) and base is not None:
-            for big, small in ((ours, theirs), (theirs, ours)):
-                if includes(base.text, big.text, small.text):
+            small, big = sorted((ours, theirs), key=lambda unit: (len(unit.text), unit.text))
+            for larger, other in ((big, small), (small, big)):
+                if includes(base.text, larger.text, other.text):
                     self.labels[known:] = ["same change"]
-                    return big.text
+                    return larger.text
         return merged_parts
 
     def _apart(self, base: Unit | None, ours: Unit, theirs: Unit) -> str | Declined:
@@ -56,7 +58,7 @@ class Merger:
     def _parts(self, base: Unit | None, ours: Unit, theirs: Unit) -> str | Declined:
         o, t = ours.parts, theirs.parts
         b = base.parts if base is not None else _common(o, t)
-        if base is None and self.depth == 1 and is_one_file(b, o, t):
+        if base is None and self.depth == 1 and is_one_file(ours.text, theirs.text):
             return Declined("both sides add it: without a base, what one side lacks may be removed or not yet there")
         placed: list[Unit] = []
         united = False
@@ -113,8 +115,7 @@ class Merger:
         tail = _pick(base.tail if base else None, ours.tail, theirs.tail)
         if tail is None:
             return Declined(f"both sides change the comment after {brief(ours)}")
-        lead = _pick(base.lead if base else None, ours.lead, theirs.lead)
-        return ours.with_text(text, max(ours.lead, theirs.lead, key=_weight) if lead is None else lead, tail)
+        return replace(ours, text=text, tail=tail, lead=_lead(base, ours, theirs), first=ours.first and theirs.first)
 
     def _both(self, b: Units, o: Units, t: Units) -> list[Unit] | Declined:
         if _texts(o) == _texts(t):
@@ -125,10 +126,10 @@ class Merger:
             if len(self.labels) == known:
                 self.labels.append("tokens")
             return units
-        for big, small in ((o, t), (t, o)):
-            if _contains(big, small, b):
-                self.labels.append("same change")
-                return list(big)
+        small, big = sorted((o, t), key=lambda units: (len(units), _texts(units)))
+        if _contains(big, small, b):
+            self.labels.append("same change")
+            return list(big)
         return self._union(b, o, t)
 
     def _union(self, b: Units, o: Units, t: Units) -> list[Unit] | Declined:
@@ -154,7 +155,7 @@ class Merger:
             elif old[unit.name].whole != unit.whole:
                 return Declined(f"one side removes {brief(unit)}, the other changes it")
         self.labels += [unit.label for unit in (*o, *t) if unit.label and unit.name not in old]
-        return placed
+        return sorted(placed, key=lambda unit: unit.reaches)
 
 
 def _only(o: Units, t: Units, mine: Mapping[str, Unit], old: Mapping[str, Unit]) -> list[Unit]:
@@ -171,7 +172,8 @@ def _once(placed: list[Unit], b: Units, o: Units, t: Units) -> list[Unit] | Decl
     """What both sides added at different places stands there once."""
     old = {unit.name for unit in b}
     sides = [{id(unit): unit.name for unit in side if unit.commutes and unit.name not in old} for side in (o, t)]
-    both = set(sides[0].values()) & set(sides[1].values())
+    counts = [Counter(side.values()) for side in sides]
+    both = {name for name in counts[0] if counts[0][name] == counts[1][name] == 1}
     kept: list[Unit] = []
     for unit in placed:
         twin = next((other for other in kept if other.name == unit.name), None) if unit.name in both else None
@@ -243,5 +245,9 @@ def _pick(base: str | None, ours: str, theirs: str) -> str | None:
     return theirs if ours == base else None
 
 
-def _weight(lead: str) -> tuple[int, str]:
-    return len(lead), lead
+def _lead(base: Unit | None, ours: Unit, theirs: Unit) -> str:
+    """The white space before a unit; where it is the first one, that says nothing of the distance to others."""
+    if ours.first != theirs.first:
+        return theirs.lead if ours.first else ours.lead
+    lead = _pick(base.lead if base and base.first == ours.first else None, ours.lead, theirs.lead)
+    return max(ours.lead, theirs.lead, key=lambda lead: (len(lead), lead)) if lead is None else lead

@@ -6,17 +6,36 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from vdo.merge.sequence import Change, align, edits
+from vdo.merge.sequence import Change, Chunk, align, edits
 from vdo.merge.texts import lines_of
 
 _PIECE = re.compile(r"\s+|\w+|[^\w\s]")
+_WORD = re.compile(r"\w")
 _FEW_WORDS = 2  # a text with fewer gaps is a name or a value: two changes of it are a contradiction
 
 
 def merge_lines(base: str, ours: str, theirs: str) -> str | None:
-    """The line merge that git would make, None where it would leave a conflict."""
+    """The line merge that git would make, None where it would leave a conflict.
+
+    Also None where only blank lines or brackets lie between two changes: which of them a diff takes for the common
+    ones is chance, and two additions would end up in each other.
+    """
     b, o, t = (lines_of(text) for text in (base, ours, theirs))
-    return _merged(b, o, t) if min(len(b), len(o), len(t)) > 1 else None
+    if min(len(b), len(o), len(t)) < 2 or _meets(align(b, o, t, strict=True), b):
+        return None
+    return _merged(b, o, t)
+
+
+def _meets(chunks: Sequence[Chunk], base: Sequence[str]) -> bool:
+    changed = Change.NONE
+    for chunk in chunks:
+        if chunk.change is not Change.NONE:
+            if changed is not Change.NONE and chunk.change is not changed:
+                return True
+            changed = chunk.change
+        elif any(_WORD.search(line) for line in base[chunk.base]):
+            changed = Change.NONE
+    return False
 
 
 def merge_words(base: str, ours: str, theirs: str) -> str | None:

@@ -42,6 +42,9 @@ class Unit:
     weak: bool = False
     """Its key finds it again, but is no name: two new ones with one key are two."""
 
+    reaches: bool = False
+    """What follows it becomes part of it, as of a table or a section."""
+
     @property
     def name(self) -> str:
         """By what a new one is known among the other new ones."""
@@ -59,9 +62,6 @@ class Unit:
     def parts(self) -> tuple[Unit, ...]:
         """Its own units in order, with an empty one at the end that carries the last white space."""
         return tuple(self.opens()) if self.opens else ()
-
-    def with_text(self, text: str, lead: str, tail: str | None = None) -> Unit:
-        return replace(self, text=text, lead=lead, tail=self.tail if tail is None else tail)
 
 
 _TOKEN = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|\w+|[^\w\s]")

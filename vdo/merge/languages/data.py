@@ -58,6 +58,7 @@ TOML = Grammar(
         "table_array_element": Rule("entries"),
     },
     bodies=frozenset({"document"}),
+    reaching=frozenset({"table", "table_array_element"}),
     lists={"array": ",", "inline_table": ","},
     elements={"array": "entries"},
     atoms=frozenset({"string"}),

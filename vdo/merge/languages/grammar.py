@@ -43,6 +43,10 @@ class Grammar:
     """Types whose children are statements: those without a rule are known by their text, not by their type."""
     lists: Mapping[str, str] = field(default_factory=dict)
     """Types whose children are elements, with what separates these."""
+    ended: frozenset[str] = frozenset()
+    """Types in which a semicolon may follow a child without being part of it."""
+    reaching: frozenset[str] = frozenset()
+    """Types that reach to the next of their kind: whatever stands behind them is part of them."""
     heads: Mapping[str, str] = field(default_factory=dict)
     """The field of a list that is none of its elements, as the module in `from module import a, b`."""
     elements: Mapping[str, str] = field(default_factory=dict)
@@ -98,17 +102,23 @@ class _Reader:
             position = child.start_byte + len(text.encode())
             if units and separator and text == separator and units[-1].element:
                 units[-1].separated = True
-            elif units and child.type in self.grammar.comments and child.start_point.row == row and "\n" not in text:
+            elif units and self._trails(node, child, text, on_row=child.start_point.row == row):
                 units[-1].tail += lead + text
             else:
                 units.append(self.unit(node, child, text, lead, separator))
             row = child.end_point.row
         rest = self._remarks(self.text(position, end), units)
-        if not units or rest.strip():
+        if rest.strip():
             return ()
         if self.grammar.group and node.type in self.grammar.bodies:
             units = self.grammar.group(units)
         return closed(units, rest)
+
+    def _trails(self, parent: Node, node: Node, text: str, *, on_row: bool) -> bool:
+        """It belongs to the unit before: a semicolon, or a comment on the same line."""
+        if text == ";":
+            return parent.type in self.grammar.ended
+        return on_row and node.type in self.grammar.comments and "\n" not in text
 
     def _trimmed(self, node: Node) -> str:
         """A node's text without the white space and the comments that follow what it really is."""
@@ -150,7 +160,7 @@ class _Reader:
         unit = Unit(
             node.type, key, text, lead, label="" if comment else label, opens=opens,
             separator=grammar.lists.get(node.type, ""), element=element, weak=weak,
-            named=bool(rule and rule.key) and not weak,
+            named=bool(rule and rule.key) and not weak, reaches=node.type in grammar.reaching,
         )  # fmt: skip
         outer = grammar.wrapped.get(node.type)
         return wrap(unit, outer) if outer and outer != parent.type else unit

@@ -171,6 +171,7 @@ JAVASCRIPT = Grammar(
     lists=_LISTS,
     elements={"array": "entries", "enum_body": "entries"},
     atoms=_ATOMS,
+    ended=frozenset({"class_body"}),
     group=group,
 )
 TYPESCRIPT = Grammar(
@@ -183,6 +184,7 @@ TYPESCRIPT = Grammar(
     lists=_LISTS,
     elements={"array": "entries", "enum_body": "entries"},
     atoms=_ATOMS,
+    ended=frozenset({"class_body"}),
     group=group,
 )
 TSX = Grammar(
@@ -195,5 +197,6 @@ TSX = Grammar(
     lists=_LISTS,
     elements={"array": "entries", "enum_body": "entries"},
     atoms=_ATOMS,
+    ended=frozenset({"class_body"}),
     group=group,
 )

@@ -93,7 +93,9 @@ def ini(text: str) -> list[Unit]:
         sections[-1].append((lead, line))
     units = _keys(sections[0])
     for section in sections[1:]:
-        units.append(_joined("section", section[0][1].split("]")[0], "keys", _keys(section), section[0][0]))
+        unit = _joined("section", section[0][1].split("]")[0], "keys", _keys(section), section[0][0])
+        unit.reaches = True
+        units.append(unit)
     return units
 
 

@@ -183,7 +183,7 @@ def _unit(block: _Block, content: str, lead: str) -> Unit:
     if block.kind == "link":
         unit.key, unit.named = _LINK.match(content)[0], True  # type: ignore[index]
     if block.kind == "section":
-        unit.key, unit.named = " ".join("".join(block.lines).split()), True
+        unit.key, unit.named, unit.reaches = " ".join("".join(block.lines).split()), True, True
         inner = block.blocks
         unit.opens = lambda: _inner(inner)
     elif block.kind == "bullet" and len(block.lines) > 1:

@@ -18,6 +18,7 @@ REGISTERS = re.compile(
 )
 _KEPT_APART = re.compile(r"\b(setter|getter|deleter|overload|register)\b")
 _LITERALS = frozenset({"string", "integer", "float", "true", "false", "none", "concatenated_string"})
+_LEAVING = frozenset({"return_statement", "raise_statement", "continue_statement", "break_statement"})
 _SCOPES = frozenset({"function_definition", "lambda"})
 
 
@@ -109,6 +110,13 @@ def _branch(node: Node, _text: str) -> str:
     return "branches" if literal else ""
 
 
+def _exclusive(node: Node, text: str) -> str:
+    """`if name == "literal": return ...`: of several such statements at most one applies."""
+    body = node.child_by_field_name("consequence")
+    leaves = body is not None and body.named_children and body.named_children[-1].type in _LEAVING
+    return _branch(node, text) if leaves and node.child_by_field_name("alternative") is None else ""
+
+
 def _case(node: Node, _text: str) -> str:
     patterns = [child for child in named(node) if child.type == "case_pattern"]
     literal = all(child.named_children and child.named_children[0].type in _LITERALS for child in patterns)
@@ -153,7 +161,7 @@ PYTHON = Grammar(
         "class_definition": Rule("classes", _definition),
         "decorated_definition": Rule(_defines, _definition),
         "expression_statement": Rule(_commutes, _statement),
-        "if_statement": Rule(key=_header),
+        "if_statement": Rule(_exclusive, _header),
         "elif_clause": Rule(_branch, _header),
         "case_clause": Rule(_case, _header),
         "for_statement": Rule(key=_header),
