@@ -246,6 +246,24 @@ class Work(Protocol):
         """Run a command of the agent's with the user's rights; ended with all that it started on cancel or time-out."""
         ...
 
+    def run_confined(
+        self,
+        command: str,
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        seconds: float,
+        readable: Sequence[Path] = (),
+        path: Sequence[Path] = (),
+        on_output: Callable[[bytes], None] = lambda _data: None,
+    ) -> Completed:
+        """Run a shell's command line of the agent's inside the sandbox, with a network and without any input.
+
+        It can write to `cwd` alone, and read that, the system's programs and what is `readable`. `path` comes first on
+        its PATH; `env` is all else that it gets. Raises SandboxUnavailable.
+        """
+        ...
+
 
 class Agent(Protocol):
     """Who does the work of a job. One instance serves one job."""

@@ -103,9 +103,59 @@ def test_a_program_that_is_not_there_is_known_before_the_job_runs():
         agent("no-such-agent -p")
 
 
-def test_a_sandbox_is_not_promised():
-    with pytest.raises(AgentUnavailable, match="cannot be confined"):
-        agent("true", sandbox=True)
+def test_inside_the_sandbox_it_works_on_its_checkout(tmp_path):
+    outside = tmp_path / "outside.txt"
+    outside.write_text("private\n")
+    script = tmp_path / "agent.sh"
+    script.write_text(
+        'cat > stdin.txt; cp "$VDO_PROMPT_FILE" copy.txt; env > env.txt; git log --format=%s > git.txt; echo "done ü"\n'
+        f"echo more >> old.txt; rm gone.txt; cat {outside} > leak.txt; echo x > {outside}; echo y > /usr/x\ntrue\n"
+    )
+    work = MemoryWork(files={"old.txt": b"old\n", "gone.txt": b""})
+
+    result = agent(f"sh {script}", sandbox=True, env=("WANTED", "GIT_DIR"), environ={**ENVIRON, "GIT_DIR": "/x"}).build(
+        work
+    )
+
+    assert result.ok, result
+    assert work.tree.read("old.txt") == b"old\nmore\n" and "gone.txt" not in work.tree
+    assert work.tree.read("stdin.txt") == work.tree.read("copy.txt") != b""
+    assert work.tree.read("leak.txt") == b"" and outside.read_text() == "private\n"
+    given = dict(line.split("=", 1) for line in work.tree.read("env.txt").decode().splitlines())
+    assert (given["WANTED"], given["VDO_JOB"], given["LC_ALL"]) == ("w", "51", "C.UTF-8")
+    assert given["HOME"] != "/home/x" and not {"OTHER", "GIT_DIR"} & given.keys()
+    assert "done ü\n" in "".join(event.text for event in work.events if isinstance(event, Text))
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "reason"),
+    [
+        ("echo half > half; exit 7", {}, "exit code 7"),
+        ("echo half > half; sleep 60", {"timeout": 1.0}, "not done after"),
+    ],
+)
+def test_inside_the_sandbox_it_fails_as_outside(command, options, reason):
+    work = MemoryWork()
+
+    result = agent(command, sandbox=True, **options).build(work)
+
+    assert result.outcome is Outcome.FAILED and reason in result.summary
+    assert work.kept_folders[0]["half"] == b"half\n"
+
+
+def test_inside_the_sandbox_the_folders_of_named_programs_are_there(tmp_path):
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "helper").write_text("#!/bin/sh\necho helped > helped.txt\n")
+    (programs / "my-agent").write_text("#!/bin/sh\nhelper\n")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    work = MemoryWork()
+
+    result = agent("my-agent -p", {**ENVIRON, "PATH": f"{programs}:{os.environ['PATH']}"}, sandbox=True).build(work)
+
+    assert result.ok, result
+    assert work.tree.read("helped.txt") == b"helped\n"
 
 
 def test_what_only_a_shell_can_tell_is_left_to_it():

@@ -3,9 +3,11 @@
 import pytest
 from standins.anthropic_api import plan, say, tool
 from standins.projects import creating, script
+from standins.sandboxes import KINDS, sandbox_of
 from standins.stores import git
 
 from vdo.job import State
+from vdo.sandbox.contract import SandboxUnavailable
 
 PROTECTED = 'checks: ["true"]\nprotect: [tests/accept/**, rules.txt]\n'
 ACCEPT = "tests/accept/test_all.py"
@@ -68,6 +70,39 @@ def test_a_rollback_and_a_merge_may_change_what_is_protected(guarded, tmp_path):
     (back,) = guarded.run(guarded.service.rollback("2", "1"))
 
     assert back.state is State.COMPLETED and guarded.read("job/3", "rules.txt") == "1\n"
+
+
+CONFINED = """\
+agents:
+  inside: {{kind: command, command: sh {script}, sandbox: true, env: [WANTED]}}
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_agent_that_is_to_be_confined_is(project, tmp_path, home, kind):
+    sandbox_of(kind)
+    (home / "private.txt").write_text("private\n")
+    agent = tmp_path / "agent.sh"
+    agent.write_text(
+        f'cat {home}/private.txt > got.txt; echo x > {home}/private.txt; echo "$WANTED $VDO_TITLE" > env.txt\n'
+        "python3 -c 'import socket; socket.socket()' && git add -A && git -c user.name=a -c user.email=a commit -qm x\n"
+    )
+    (home / ".config/vdo").mkdir(parents=True)
+    (home / ".config/vdo/config.yaml").write_text(CONFINED.format(script=agent))
+    project.configure(WANTED="wanted", VDO_SANDBOX=kind)
+    project.commit("main", "old.txt", "old\n")
+
+    job = project.make("Inside", extends="main", agent="inside")
+
+    assert job.state is State.COMPLETED, job.error
+    assert project.files("job/1") == {"env.txt": "wanted Inside\n", "got.txt": "\n", "old.txt": "old\n"}
+    assert (home / "private.txt").read_text() == "private\n"
+    assert any(note.startswith(f"the agent runs in {kind}, with ") for note in project.notes(job))
+
+    project.configure(VDO_SANDBOX="none")
+    with pytest.raises(SandboxUnavailable, match="`sandbox: none` leaves none"):
+        project.make("Outside", extends="main", agent="inside")
+    assert project.job(2).state is State.FAILED
 
 
 def test_a_secret_stops_the_job_before_it_is_committed(project, tmp_path):

@@ -49,3 +49,13 @@ def test_what_a_command_leaves_is_ended_also_when_the_launcher_alone_is_asked_to
     # Signals end at the sandbox: it cannot even ask the launcher.
     assert "still here" in done.output or done.exit_code != 0
     assert "61.25" not in subprocess.run(["ps", "ax"], capture_output=True, text=True).stdout
+
+
+def test_git_works_on_the_folder_and_programs_agree_on_what_they_may_read(sandbox, folder):
+    (folder / "a.txt").write_text("a\n")
+    folder.parent.chmod(0o700)
+    asked = "import os; print(os.access(os.path.abspath('a.txt'), os.R_OK))"
+
+    done = sandbox.run(f'git init -q . && git add . && git status --short; python3 -c "{asked}"', folder)
+
+    assert done.output == "A  a.txt\nTrue\n"

@@ -16,6 +16,8 @@ from vdo.config.prices import PRICES
 from vdo.job import JobId, Usage
 from vdo.outcome import CheckReport, Plan
 from vdo.progress import Event
+from vdo.sandbox.choice import choose
+from vdo.sandbox.contract import Access, Limits
 from vdo.spec import Budget, JobSpec
 from vdo.tree import MemoryBase, Mode, Tree
 from vdo.work import Attempt, Briefing, Call, Message, Transcript
@@ -234,6 +236,15 @@ class MemoryWork:
     def run(self, command, *, cwd, env, seconds, stdin=b"", on_output=lambda _data: None) -> process.Completed:
         return process.run(
             command, cwd=cwd, env=env, seconds=seconds, stdin=stdin, on_output=on_output, check_stop=self.check_stop
+        )
+
+    def run_confined(
+        self, command, *, cwd, env, seconds, readable=(), path=(), on_output=lambda _data: None
+    ) -> process.Completed:
+        access = Access(read_only=tuple(readable), path=tuple(path), network=True)
+        limits = Limits(seconds=seconds)
+        return choose().run(
+            command, cwd, limits=limits, env=env, access=access, on_output=on_output, check_stop=self.check_stop
         )
 
 

@@ -7,14 +7,16 @@ import contextlib
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from vdo import secrets
 from vdo.agents.changes import compare, log_line
+from vdo.agents.named import Named
 from vdo.agents.prompts import Prompts
 from vdo.config import AgentSettings
+from vdo.environ import clean_environ
 from vdo.errors import AgentUnavailable, BadPath, Stopped
 from vdo.outcome import DONE, Action, CheckReport, Outcome, Result
 from vdo.process import Completed
@@ -25,7 +27,8 @@ from vdo.work import Work
 
 DEFAULT_SECONDS = 3600.0
 LOG = "agent.log"
-_PASSED = ("PATH", "HOME", "LANG", "LANGUAGE")
+_THIS_MACHINES = ("PATH", "HOME")
+_PASSED = (*_THIS_MACHINES, "LANG", "LANGUAGE")
 _LAST_LINES = 5
 
 KNOWN_COMMANDS: Mapping[str, str] = {
@@ -42,11 +45,6 @@ def create(settings: AgentSettings, environ: Mapping[str, str], prompts: Prompts
     """Raises AgentUnavailable when the command cannot be run as it is configured."""
     if not settings.command:
         raise AgentUnavailable(f"the agent {settings.name!r} has no command", hint="give it a `command:`")
-    if settings.sandbox:
-        raise AgentUnavailable(
-            f"the agent {settings.name!r} cannot be confined: coding agents need the network and their settings",
-            hint="remove `sandbox: true`, or put a sandbox of your own into the command line",
-        )
     started = program(settings.command)
     if started is not None and shutil.which(started, path=environ.get("PATH")) is None:
         raise AgentUnavailable(f"there is no program {started!r} on the PATH", hint=_install_hint(environ))
@@ -113,12 +111,31 @@ class CommandAgent:
                 work.emit(Text(work.job, self.secrets.redact(text)))
 
         assert self.settings.command is not None
+        if self.settings.sandbox:
+            return self._start_confined(self.settings.command, work, folder, file, show)
         return work.run(
             ["/bin/sh", "-c", self.settings.command],
             cwd=folder,
             env=self._variables(work, file),
             seconds=self.settings.timeout or DEFAULT_SECONDS,
             stdin=prompt,
+            on_output=show,
+        )
+
+    def _start_confined(
+        self, command: str, work: Work, folder: Path, file: Path, show: Callable[[bytes], None]
+    ) -> Completed:
+        """Inside it has a home of its own, and of this machine the system and what its command line names."""
+        named = Named.of(command, self.environ)
+        given = clean_environ(self._variables(work, file))
+        own = {name: value for name, value in given.items() if name in self.settings.env or name not in _THIS_MACHINES}
+        return work.run_confined(
+            f'{{ {command}\n}} <"$VDO_PROMPT_FILE"',
+            cwd=folder,
+            env=own,
+            seconds=self.settings.timeout or DEFAULT_SECONDS,
+            readable=(file, *named.readable),
+            path=named.path,
             on_output=show,
         )
 

@@ -9,19 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vdo import folders
-from vdo.config import Config, ProjectConfig
+from vdo.config import ProjectConfig
 from vdo.config import project as read_project
 from vdo.config.project import FILE
-from vdo.config.values import SANDBOXES
 from vdo.errors import ConfigError
 from vdo.job import Oid
 from vdo.outcome import CheckReport, CheckResult, Plan
+from vdo.pipeline.confining import limits_of, sandbox_of
 from vdo.pipeline.environments import Ready, Setups
 from vdo.pipeline.upkeep import clean_daily
 from vdo.process import Completed
-from vdo.sandbox.choice import choose
-from vdo.sandbox.contract import Limits, Sandbox
-from vdo.sandbox.unconfined import Unconfined
+from vdo.sandbox.contract import Sandbox
 from vdo.sandbox.verdicts import Question, Verdicts
 from vdo.spec import JobSpec
 from vdo.store import checkout, objects
@@ -131,17 +129,10 @@ class Checker:
     def _run_one(self, sandbox: Sandbox, command: str, folder: Path, ready: Ready) -> CheckResult:
         desk = self._desk
         desk.say(f"check: {command}")
-        limits = desk.config.limits
         done = sandbox.run(
             command,
             folder,
-            limits=Limits(
-                seconds=limits.seconds,
-                memory=limits.memory,
-                processes=limits.processes,
-                disk=limits.disk,
-                output=limits.output,
-            ),
+            limits=limits_of(desk.config),
             env=ready.environ,
             access=ready.access,
             mark=desk.claim.nonce,
@@ -155,15 +146,6 @@ class Checker:
             exit_code=done.exit_code,
             note=_note(done),
         )
-
-
-def sandbox_of(config: Config) -> Sandbox:
-    """The sandbox that the configuration asks for; raises SandboxUnavailable when it does not hold here."""
-    if config.sandbox == "none":
-        return Unconfined()
-    if config.sandbox == "auto":
-        return choose()
-    return choose(without=frozenset(SANDBOXES) - {config.sandbox})
 
 
 def _note(done: Completed) -> str:

@@ -19,8 +19,10 @@ from vdo.pipeline import record
 from vdo.pipeline.agents import can_work
 from vdo.pipeline.briefing import brief
 from vdo.pipeline.checks import Checker
+from vdo.pipeline.confining import run_agent
 from vdo.pipeline.ledger import Account, within
 from vdo.process import Completed
+from vdo.sandbox.contract import Access
 from vdo.sandbox.guards import protected
 from vdo.spec import Budget, JobSpec
 from vdo.store import checkout, objects, specs, throwaway
@@ -333,3 +335,17 @@ class Desk:
             check_stop=self.check_stop,
             on_output=on_output,
         )
+
+    def run_confined(
+        self,
+        command: str,
+        *,
+        cwd: Path,
+        env: Mapping[str, str],
+        seconds: float,
+        readable: Sequence[Path] = (),
+        path: Sequence[Path] = (),
+        on_output: Callable[[bytes], None] = lambda _data: None,
+    ) -> Completed:
+        access = Access(read_only=tuple(readable), path=tuple(path), network=True)
+        return run_agent(self, command, cwd, seconds=seconds, env=env, access=access, on_output=on_output)

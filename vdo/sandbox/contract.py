@@ -97,7 +97,9 @@ class Sandbox(Protocol):
 def base_environ(access: Access, env: Mapping[str, str], home: str) -> dict[str, str]:
     """The whole environment of a confined command."""
     path = [*map(str, access.path), "/usr/local/bin", "/usr/bin", "/bin"]
-    return {"PATH": ":".join(path), "HOME": home, "LANG": "C.UTF-8", "CI": "1", **env}
+    # git gives up where it finds the machine's settings and may not read them.
+    own = {"LANG": "C.UTF-8", "CI": "1", "GIT_CONFIG_NOSYSTEM": "1"}
+    return {"PATH": ":".join(path), "HOME": home, **own, **env}
 
 
 def rlimits(limits: Limits) -> dict[str, int]:

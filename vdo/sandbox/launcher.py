@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vdo.sandbox.launched import Launch
 
 _PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_SET_SECCOMP, _PR_SET_CHILD_SUBREAPER = 1, 8, 22, 36
+_PR_SET_SECUREBITS, _NO_SETUID_FIXUP = 28, 4
 _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 38, 47, 2
 _SECCOMP_MODE_FILTER, _CAPABILITY_VERSION_3, _CAP_DAC_OVERRIDE = 2, 0x20080522, 1
 _O_PATH = 0o10000000
@@ -123,6 +124,8 @@ def _confine(launch: Launch, libc: ctypes.CDLL) -> None:
 def _become(user: int, libc: ctypes.CDLL) -> None:
     """Give up root, but for passing folders that are closed to others (root's home): landlock judges each path."""
     _call(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
+    # Without it access(2), which git and Python ask, would answer as if there were no such right.
+    _call(libc.prctl(_PR_SET_SECUREBITS, _NO_SETUID_FIXUP, 0, 0, 0))
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)

@@ -67,7 +67,7 @@ def _identity(service: Service) -> str:
 
 
 def _sandbox(service: Service) -> str:
-    from vdo.pipeline.checks import sandbox_of
+    from vdo.pipeline.confining import sandbox_of
 
     sandbox = sandbox_of(service.config)
     gaps = f" ({'; '.join(sandbox.gaps)})" if sandbox.gaps else ""
