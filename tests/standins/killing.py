@@ -70,7 +70,9 @@ class Scenario:
         return folder
 
     def run(self, folder: Path, **options: Any) -> Ran:
-        return self.zygote.run(folder, self.environ, self.jobs, workers=self.workers, **options)
+        # A cache of its own: a verdict that another repository's run left would spare steps.
+        environ = {**self.environ, "XDG_CACHE_HOME": f"{folder}.cache"}
+        return self.zygote.run(folder, environ, self.jobs, workers=self.workers, **options)
 
     def undisturbed(self) -> tuple[dict[str, str], Ran]:
         """The trees that the jobs give, and how it went."""
@@ -103,3 +105,4 @@ class Scenario:
         finally:
             project.service.close()
         shutil.rmtree(folder)
+        shutil.rmtree(f"{folder}.cache", ignore_errors=True)

@@ -246,7 +246,15 @@ class Service:
                 )
             record = self.reader.record_json(job, "spec.json")
             return self.new(
-                NewJob(_again(job.title), feedback, extends=str(job.id), agent=record["agent"], model=record["model"])
+                NewJob(
+                    _again(job.title),
+                    feedback,
+                    extends=str(job.id),
+                    agent=record["agent"],
+                    model=record["model"],
+                    checks=tuple(record["checks"]),
+                    budget=budget,
+                )
             )
         return retry(self.repository, job, feedback, budget)
 
@@ -299,7 +307,7 @@ class Service:
         if len(names) < 2:
             raise UsageError("a merge needs at least two jobs or revisions", hint="vdo merge 51 52")
         if agent is not None:
-            self.check_agent(agent)
+            agent = self.check_agent(agent)
         parents = [self._parent(name) for name in names]
         self._check_merge(parents, unrelated)
         joined = ", ".join(map(str, parents[:-1])) + f" and {parents[-1]}"
