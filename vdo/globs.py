@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
-import functools
 import re
 from collections.abc import Callable, Iterable
 
 MAX_ALTERNATIVES = 64
+_END = re.compile(r"(?!)")
 _BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
 
 
@@ -47,15 +47,20 @@ def _segments(pattern: str) -> tuple[_Segment, ...]:
 
 
 def _match(pattern: tuple[_Segment, ...], names: tuple[str, ...]) -> bool:
-    @functools.cache
-    def rest(at: int, name: int) -> bool:
-        if at == len(pattern):
-            return name == len(names)
-        segment = pattern[at]
+    """The last `**` alone is ever tried again, one name further: an earlier one could match no more than it did."""
+    at = name = resume = 0
+    doublestar = -1
+    while name < len(names):
+        segment = pattern[at] if at < len(pattern) else _END
         if segment is None:
-            last = at + 1 == len(pattern)
-            # A closing `**` means what is below the folder, not the folder's own name.
-            return name < len(names) if last else any(rest(at + 1, here) for here in range(name, len(names)))
-        return name < len(names) and segment.match(names[name]) is not None and rest(at + 1, name + 1)
-
-    return rest(0, 0)
+            if at + 1 == len(pattern):  # a closing `**` means what is below the folder, not the folder's own name
+                return True
+            doublestar, resume, at = at, name, at + 1
+        elif segment.match(names[name]):
+            at, name = at + 1, name + 1
+        elif doublestar >= 0:
+            resume += 1
+            at, name = doublestar + 1, resume
+        else:
+            return False
+    return at == len(pattern)

@@ -9,7 +9,7 @@ from standins.projects import recording, script
 from vdo.leftovers import processes
 
 PARTS = 6
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("part", range(PARTS))

@@ -158,7 +158,6 @@ def _install(kill_at: int, report: Path) -> None:
     from vdo.store import checkout, claims, commits, throwaway
     from vdo.store.calllog import CallLog
     from vdo.store.index import Index
-    from vdo.store.journal import Journals
     from vdo.store.provenance import Provenance
     from vdo.store.refs import Refs
     from vdo.store.repository import Repository
@@ -195,7 +194,6 @@ def _install(kill_at: int, report: Path) -> None:
 
     # What happens between two of these can be undone by nothing that comes after it: one side of each is enough.
     for owner, names in (
-        (Journals, ("append",)),
         (Refs, ("move",)),
         (locks, ("lock_ref", "set_target")),
         (CallLog, ("begin", "end", "clear")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.resources
 import json
 from collections.abc import Sequence
@@ -20,16 +21,7 @@ class Prompts:
 
     def __init__(self, folder: Path | None = None) -> None:
         own = str(importlib.resources.files("vdo.prompts"))
-        self._folders = [own] if folder is None else [str(folder), own]
-        self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(self._folders),
-            undefined=jinja2.StrictUndefined,
-            autoescape=False,  # what comes out is a prompt, not HTML
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
-        self._environment.filters.update(content=fenced, one_line=one_line, listed=listed, tail=tail)
+        self._environment = _environment((own,) if folder is None else (str(folder), own))
 
     def system(self) -> str:
         """The same for every job: it opens what the provider caches."""
@@ -66,6 +58,21 @@ class Prompts:
             raise _broken(f"{error.filename or name}, line {error.lineno}: {error.message}") from error
         except jinja2.TemplateError as error:
             raise _broken(f"{name}.j2: {error.message}") from error
+
+
+@functools.lru_cache(maxsize=8)
+def _environment(folders: tuple[str, ...]) -> jinja2.Environment:
+    """The same for all jobs of a process: each template is compiled once, and again when its file has changed."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folders),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # what comes out is a prompt, not HTML
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(content=fenced, one_line=one_line, listed=listed, tail=tail)
+    return environment
 
 
 def fenced(text: str, kind: str, **attributes: str) -> str:

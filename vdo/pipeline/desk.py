@@ -29,7 +29,7 @@ from vdo.store import checkout, objects, specs, throwaway
 from vdo.store.calllog import CallLog
 from vdo.store.claims import Claim
 from vdo.store.repository import Repository
-from vdo.tree import Content, Tree
+from vdo.tree import Content, Entry, Tree
 from vdo.work import Agent, Briefing
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ class Desk:
         self._calls.forget_before(len(self.transcript.messages))
         self._stored = len(self.transcript.messages)
         self._pending: dict[str, bytes] = {}
+        self._written: tuple[Oid, dict[str, Content | Entry | None], Oid] | None = None
         feedback = files.get("feedback")
         self.feedback = "" if feedback is None else feedback.decode()
         self.agent: Agent | None = None
@@ -258,7 +259,10 @@ class Desk:
         for path, change in self.tree.changes.items():
             if isinstance(change, Content):
                 self.tree.changes[path] = objects.store_content(repo, change)
-        return objects.apply(repo, self.base_tree, self.tree.changes)
+        if self._written is None or self._written[:2] != (self.base_tree, self.tree.changes):
+            oid = objects.apply(repo, self.base_tree, self.tree.changes)
+            self._written = (self.base_tree, dict(self.tree.changes), oid)
+        return self._written[2]
 
     def run_checks(self) -> CheckReport:
         return self.checker.run(self.tree)

@@ -27,6 +27,7 @@ from vdo.sandbox.leaks import secrets_in
 from vdo.secrets import known
 from vdo.store import objects
 from vdo.store.identity import iso, now
+from vdo.tree import Tree
 
 Stage = Callable[[Desk], Result]
 
@@ -107,8 +108,8 @@ def _leak(desk: Desk) -> Result | None:
         return None
     secrets = known(desk.around.environ)
     # What a merge brings in was there before, on the other side.
-    parents = [desk.base_tree, *(objects.tree_of(desk.repository.repo, commit) for commit in desk.merge_commits)]
-    each = [secrets_in(objects.load(desk.repository.repo, parent), desk.tree, secrets) for parent in parents]
+    merged = map(desk.repository.tree, desk.merge_commits)
+    each = [secrets_in(before, desk.tree, secrets) for before in (Tree(desk.tree.base), *merged)]
     found = [finding for finding in each[0] if all(finding in others for others in each[1:])]
     if not found:
         return None
@@ -121,7 +122,7 @@ def _judge_tests(desk: Desk) -> None:
     """Say in the commit how the job changed what it was judged by."""
     if desk.spec.merges or desk.spec.rollback_to is not None:
         return
-    change = tests_changed(objects.load(desk.repository.repo, desk.base_tree), desk.tree)
+    change = tests_changed(Tree(desk.tree.base), desk.tree)
     if change.added or change.weakens:
         lists = {"added": change.added, "changed": change.changed, "deleted": change.deleted}
         desk.keep("tests.json", json.dumps(lists, ensure_ascii=False, indent=1).encode() + b"\n")

@@ -64,7 +64,6 @@ def tests_changed(before: Tree, after: Tree) -> TestsChange:
     nothing judged the project before, it is none. Files that say other things too (pyproject.toml, setup.cfg,
     package.json) count when the part that concerns checks differs.
     """
-    had_some = any(is_test(path) or is_setting(path) for path in before)
     found: dict[Action, list[str]] = {Action.CREATED: [], Action.MODIFIED: [], Action.DELETED: []}
     for path, action in differences(before, after):
         setting = is_setting(path)
@@ -73,7 +72,7 @@ def tests_changed(before: Tree, after: Tree) -> TestsChange:
         if setting and _part_of(before, path) == _part_of(after, path):
             continue
         if setting and action is Action.CREATED:
-            if not had_some:
+            if not any(is_test(one) or is_setting(one) for one in before):
                 continue
             action = Action.MODIFIED
         found[action].append(path)

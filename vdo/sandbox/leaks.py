@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,12 +65,13 @@ def secrets_in(before: Tree, after: Tree, known: Secrets | None = None) -> tuple
     """
     found: set[Finding] = set()
     texts = dict(_texts(before, after))
+    scanned = _scan({path: new for path, (_, new) in texts.items()})
     for path, (old, new) in texts.items():
         lines = new.split("\n")
         for number, name in _known_in(lines, known or Secrets()):
             found.add(Finding(path, number, f"the value of {name}"))
         inherited = set(old.split("\n"))
-        for number, kind in _scan(path, new):
+        for number, kind in scanned[path]:
             if not 0 < number <= len(lines) or lines[number - 1] not in inherited:
                 found.add(Finding(path, number, kind))
     return tuple(sorted(found, key=lambda each: (each.path, each.line, each.kind)))
@@ -100,7 +101,10 @@ def _known_in(lines: list[str], known: Secrets) -> Iterator[tuple[int, str]]:
             yield number, name
 
 
-def _scan(path: str, text: str) -> list[tuple[int, str]]:
+def _scan(texts: Mapping[str, str]) -> dict[str, list[tuple[int, str]]]:
+    """Per path the lines that look like a secret."""
+    if not texts:
+        return {}
     # Loads all its detectors, and only a job that is about to be committed needs it.
     from detect_secrets.core.secrets_collection import SecretsCollection
     from detect_secrets.settings import transient_settings
@@ -110,9 +114,12 @@ def _scan(path: str, text: str) -> list[tuple[int, str]]:
         "filters_used": [{"path": name} for name in _FILTERS],
     }
     with tempfile.TemporaryDirectory(prefix="vdo-scan-") as folder, _LOCK, transient_settings(settings):
-        # Under its own ending, by which the library knows comments, and no other part of its name.
-        name = f"file{Path(path).suffix}"
-        (Path(folder) / name).write_bytes(text.encode("ascii"))
-        collection = SecretsCollection(root=folder)
-        collection.scan_file(name)
-        return [(secret.line_number, secret.type) for _, secret in collection]
+        found = {}
+        for number, (path, text) in enumerate(texts.items()):
+            # Under its own ending, by which the library knows comments, and no other part of its name.
+            name = f"file{number}{Path(path).suffix}"
+            (Path(folder) / name).write_bytes(text.encode("ascii"))
+            collection = SecretsCollection(root=folder)
+            collection.scan_file(name)
+            found[path] = [(secret.line_number, secret.type) for _, secret in collection]
+        return found

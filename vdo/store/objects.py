@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import pygit2
 
@@ -27,7 +28,7 @@ class StoredTree(Base):
     def __init__(self, repo: pygit2.Repository, oid: Oid) -> None:
         self._repo = repo
         self.oid = oid
-        self._folders: dict[str, dict[str, tuple[int, Oid]] | None] = {}
+        self._folders: dict[str, Mapping[str, tuple[int, Oid]] | None] = {}
         self._paths: list[str] | None = None
 
     def entry(self, path: str) -> Entry | None:
@@ -49,12 +50,12 @@ class StoredTree(Base):
     def read(self, oid: Oid) -> bytes:
         return blob(self._repo, oid)
 
-    def _folder(self, path: str) -> dict[str, tuple[int, Oid]] | None:
+    def _folder(self, path: str) -> Mapping[str, tuple[int, Oid]] | None:
         if path not in self._folders:
             self._folders[path] = self._read_folder(path)
         return self._folders[path]
 
-    def _read_folder(self, path: str) -> dict[str, tuple[int, Oid]] | None:
+    def _read_folder(self, path: str) -> Mapping[str, tuple[int, Oid]] | None:
         if not path:
             return folder(self._repo, self.oid)
         above, _, name = path.rpartition("/")
@@ -63,10 +64,27 @@ class StoredTree(Base):
         return folder(self._repo, found[1]) if found is not None and found[0] == _TREE_MODE else None
 
 
-def folder(repo: pygit2.Repository, oid: Oid) -> dict[str, tuple[int, Oid]]:
-    """A folder's entries, from the raw object: pygit2's own iteration is an order of magnitude slower."""
+def folder(repo: pygit2.Repository, oid: Oid) -> Mapping[str, tuple[int, Oid]]:
+    """A folder's entries, mode and id by name."""
     if oid == EMPTY_TREE:
         return {}
+    known = _folders.setdefault(repo, {})
+    found = known.get(oid)
+    if found is None:
+        found = _parse_folder(repo, oid)
+        if len(known) >= _FOLDERS_KEPT:
+            known.clear()
+        known[oid] = found
+    return found
+
+
+_FOLDERS_KEPT = 4096
+# What is named by its content never changes: a job with ten checkpoints reads a folder once instead of thirty times.
+_folders: WeakKeyDictionary[pygit2.Repository, dict[Oid, Mapping[str, tuple[int, Oid]]]] = WeakKeyDictionary()
+
+
+def _parse_folder(repo: pygit2.Repository, oid: Oid) -> dict[str, tuple[int, Oid]]:
+    """From the raw object: pygit2's own iteration is an order of magnitude slower."""
     data = _read(repo, oid, pygit2.enums.ObjectType.TREE)
     found: dict[str, tuple[int, Oid]] = {}
     at = count = 0
@@ -235,7 +253,7 @@ def _apply(
             here[parts[0]] = change
         else:
             below.setdefault(parts[0], {})[parts[1:]] = change
-    names = folder(repo, base) if base is not None else {}
+    names = dict(folder(repo, base)) if base is not None else {}
     for name, change in here.items():
         if change is None:
             if names.get(name, (0,))[0] != _TREE_MODE:

@@ -29,7 +29,15 @@ class Throwaway:
         self._copy(git, "".join(f"{oid}\n" for oid in objects).encode())
 
     def _copy(self, git: Git, names: bytes) -> None:
-        """From process to process: git's own way into a file leads through the store, which may be on another disk."""
+        """As a pack. git makes it in the store and renames it; across two disks it goes from process to process."""
+        folder = self._folder / ".git" / "objects" / "pack"
+        folder.mkdir(parents=True, exist_ok=True)
+        same_disk = os.stat(folder).st_dev == os.stat(git.common_dir / "objects").st_dev
+        direct = ("pack-objects", "--quiet", "--revs", str(folder / "pack"))
+        if not same_disk or git.try_run(*direct, input=names).returncode:
+            self._pipe(git, names)
+
+    def _pipe(self, git: Git, names: bytes) -> None:
         pack = [*git.command("pack-objects"), "--quiet", "--revs", "--stdout", "--delta-base-offset"]
         pipe = subprocess.PIPE
         with subprocess.Popen(pack, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=git.environ) as source:
