@@ -37,11 +37,14 @@ def describing(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def read_description(git: Git, title: str, description: str | None, file: str | None, editing: bool) -> str:
-    """The text; raises UsageError when two sources contradict each other, or when it is none."""
+def read_description(
+    git: Git, title: str, description: str | None, file: str | None, editing: bool, *, before: str = ""
+) -> str:
+    """The text, after what is there `before`; raises UsageError when two sources contradict each other, or for none."""
     if description is not None and file is not None:
         raise click.UsageError("-d and -F contradict each other")
     text = read_text(file) if file is not None else description or ""
+    text = f"{before}\n{text}" if before and text else before or text
     return edit(git, text, name=NAME, comment=f"{title}\n\n{_COMMENT}") if editing else text
 
 
