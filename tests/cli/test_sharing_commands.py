@@ -43,10 +43,12 @@ def test_jobs_go_to_a_remote_and_are_there_the_next_time(run, ask, agent, reposi
     assert outcomes["refs/heads/job/2"] == "was there" and outcomes["refs/vdo/jobs/2"] == "new"
     assert ask("sync")["events"] == []
     assert ask("list", "--remote") == {"jobs": []}
+    assert "remote: 2 branches of jobs pushed to origin so far" in run("doctor").stdout
 
 
 def test_a_remote_that_is_not_there(run, agent):
     run("new", "Hello", "--agent", agent())
+    assert "remote: there is no origin" in run("doctor").stdout
     result = run("push", "--remote", "nowhere")
     assert result.exit_code == 2
     assert "there is no remote 'nowhere'" in result.stderr and "git remote add nowhere URL" in result.stderr
@@ -58,3 +60,10 @@ def test_a_job_without_a_result_is_not_pushed(run, agent, repository, tmp_path):
     result = run("push", "1")
     assert result.exit_code == 2 and "it has no result" in result.stderr
     assert run("push").exit_code == 2
+
+
+def test_doctor_gets_through_with_a_broken_configuration(run, home):
+    (home / ".config" / "vdo").mkdir(parents=True)
+    (home / ".config" / "vdo" / "config.yaml").write_text("remote: [a, b]\n")
+    result = run("doctor")
+    assert result.exit_code == 3 and "WRONG  configuration:" in result.stdout and "WRONG  remote:" in result.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -37,6 +38,7 @@ def examine(service: Service) -> Iterator[Finding]:
     yield from _attempt("sandbox", lambda: _sandbox(service))
     yield from _attempt("agent", lambda: _agent(service))
     yield from _repository(service)
+    yield from _attempt("remote", lambda: _remote(service))
 
 
 def _attempt(what: str, look: Callable[[], str]) -> Iterator[Finding]:
@@ -103,3 +105,16 @@ def _repository(service: Service) -> Iterator[Finding]:
             names = ", ".join(f"#{job.id}" for job in jobs[:10])
             how = "vdo run" if state is State.INTERRUPTED else "vdo show JOB"
             yield Finding(True, f"{len(jobs)} {state.value}: {names} (`{how}`)")
+
+
+def _remote(service: Service) -> str:
+    """What is known of it here: nobody is asked over a network."""
+    from vdo.publish.names import PUSHED
+    from vdo.store import reffiles
+
+    name = service.config.remote
+    if service.reader.git.try_run("config", "--get", f"remote.{name}.url").returncode:
+        return f"there is no {name}, and so nobody to share jobs with"
+    pushed = len(reffiles.below(service.location.common_dir, f"{PUSHED}{name}/heads/job/"))
+    extra = "" if importlib.util.find_spec("github") else '; pull requests need pip install "vdo[github]"'
+    return f"{pushed} branch{'es' if pushed != 1 else ''} of jobs pushed to {name} so far{extra}"

@@ -6,9 +6,7 @@ command that people run most, and it must start at once.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vdo import progress
-from vdo.errors import JobNotFound, JobStateError, RevisionNotFound, UsageError
+from vdo.errors import JobStateError, UsageError
 from vdo.job import EMPTY_TREE, Job, JobId, JobRef, Oid, Parent, Revision, State
+from vdo.service import colleagues
 from vdo.service.contents import Contents
 from vdo.service.reading import Readings
 from vdo.spec import Budget, JobSpec
@@ -28,14 +27,11 @@ from vdo.store.reader import Reader
 if TYPE_CHECKING:
     from vdo.config import Config
     from vdo.pipeline.merging import OpenFile, Progress
-    from vdo.publish.colleagues import RemoteJob
     from vdo.publish.deploy import DeployFile, Deployment
     from vdo.publish.land import Landing
     from vdo.service.doctor import Finding
     from vdo.store.repository import Repository
 
-_REMOTE_JOB = re.compile(r"([\w.-]+)/(?:job/)?[0-9]+(?:-[\w-]+)?")
-"""`origin/51`, `origin/51-ada`: a colleague's job, as the last `vdo sync` saw it."""
 Flags = Mapping[str, str | Sequence[str] | None]
 
 
@@ -149,42 +145,11 @@ class Service:
         parents = [self.reader.by_ref(ref) for ref in (spec.extends, *spec.merges) if isinstance(ref, JobRef)]
         waits = any(parent is not None and parent.state is not State.COMPLETED for parent in parents)
         project = spec.project or next((parent.project for parent in parents if parent is not None), None)
-        extra = (*extra, *self._base_id(spec.extends))
+        extra = (*extra, *colleagues.base_id(spec.extends, lambda: self.repository))
         return self.repository.journals.create(spec, project, State.WAITING if waits else State.QUEUED, extra)
 
-    def _base_id(self, parent: Parent | None) -> tuple[tuple[str, str], ...]:
-        """A colleague's job is a revision here: the trailer says which job it is, whatever its branch is called."""
-        from vdo.publish.colleagues import BASE_ID
-
-        other = self._colleagues_job(parent.name) if isinstance(parent, Revision) else None
-        return ((BASE_ID, other.uid),) if other is not None else ()
-
-    def _colleagues_job(self, name: str) -> RemoteJob | None:
-        if not _REMOTE_JOB.fullmatch(name):
-            return None
-        from vdo.publish.colleagues import find_remote
-
-        with contextlib.suppress(JobNotFound):
-            return find_remote(self.repository, name)
-        return None
-
-    def _plain_parent(self, name: str) -> Parent:
-        try:
-            return self.reader.parent(name)
-        except RevisionNotFound:
-            match = _REMOTE_JOB.fullmatch(name)
-            if match is None or self.reader.git.try_run("config", "--get", f"remote.{match[1]}.url").returncode:
-                raise
-            raise JobNotFound(
-                f"no job {name} is known here",
-                hint=f"`vdo sync --remote {match[1]}` fetches what others pushed, `vdo list --remote` shows it",
-            ) from None
-
     def _parent(self, name: str) -> Parent:
-        other = self._colleagues_job(name)
-        if other is not None:
-            return other.revision
-        parent = self._plain_parent(name)
+        parent = colleagues.parent_of(name, self.reader, lambda: self.repository)
         if isinstance(parent, Revision):
             return parent
         job = self.reader.by_ref(parent)
