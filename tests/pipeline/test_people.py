@@ -212,3 +212,27 @@ def test_a_revision_is_extended_as_it_was_when_the_job_was_made(project, tmp_pat
     message = project.git("log", "-1", "--format=%B", "job/1")
     assert f"Vdo-Base: {first}" in message and "Vdo-Base-Name: main" in message and "Vdo-Extends" not in message
     assert "Extending main (1 file)" in project.log(done)
+
+
+def test_a_job_that_is_published_cannot_be_cancelled_any_more(project, tmp_path):
+    job = project.new(agent=creating(tmp_path, {"a.txt": "a\n"}))
+    project.commit("job/1", "theirs.txt", "x\n")
+    with pytest.raises(BranchMoved):
+        project.run(job)
+    project.git("update-ref", "refs/heads/job/1", project.job(job).commit)
+
+    with pytest.raises(JobStateError, match="job #1 is published already") as refused:
+        project.service.cancel("1")
+
+    assert refused.value.hint == "`vdo run 1` completes it"
+    assert project.run(job)[0].state is State.COMPLETED
+
+
+def test_a_job_that_waits_to_be_published_can_be_cancelled(project, tmp_path):
+    job = project.new(agent=creating(tmp_path, {"a.txt": "a\n"}))
+    theirs = project.commit("job/1", "theirs.txt", "x\n")
+    with pytest.raises(BranchMoved):
+        project.run(job)
+
+    assert project.service.cancel("1").state is State.CANCELLED
+    assert project.git("rev-parse", "job/1") == theirs

@@ -147,3 +147,24 @@ def test_a_replay_of_a_command_agents_job_compares_its_recorded_tree(project, tm
     project.make(agent=script(tmp_path, "echo a > a"))
     replay = project.service.replay("1")
     assert replay.same and replay.calls == 0 and "without a conversation" in replay.note
+
+
+def test_a_repair_of_the_first_checks_is_replayed_as_it_was(project, serve):
+    serve(
+        [
+            plan(("a.txt", "created"), checks=["no-such-program"]),
+            say(write("a.txt", "a\n")),
+            say("Done."),
+            say(tool("edit", file_path=".vdo.yaml", old_string="no-such-program", new_string="test -f a.txt")),
+            say("That program is not there."),
+        ]
+    )
+    job = project.make()
+    assert job.state is State.COMPLETED and "test -f a.txt" in project.read("job/1", ".vdo.yaml")
+
+    replay = project.service.replay("1")
+    assert replay.same and replay.calls == 5
+
+    project.service.delete("1")
+    with pytest.raises(JobStateError, match="job #1 was deleted"):
+        project.service.replay("1")

@@ -309,7 +309,10 @@ class Desk:
 
     def adopt(self, folder: Path, *, include_ignored: bool = False) -> None:
         assert folder == self._checkout.folder
-        changes = self._checkout.read_back(self.repository.git, include_ignored=include_ignored)
+        try:
+            changes = self._checkout.read_back(self.repository.git, include_ignored=include_ignored)
+        except OSError as problem:
+            raise BadPath(f"{problem.filename or folder} cannot be read: {problem.strerror}") from None
         checkout.adopt(self.tree, changes)
 
     def keep_folder(self, folder: Path) -> None:

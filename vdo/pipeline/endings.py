@@ -14,7 +14,6 @@ from vdo.pipeline.run import RUNNABLE
 from vdo.spec import Budget
 from vdo.store import checkout, claims, trash
 from vdo.store.identity import iso, now
-from vdo.store.index import Query
 from vdo.store.repository import Repository
 
 _PATIENCE_SECONDS = 15.0
@@ -51,6 +50,9 @@ def _cancel_here(repository: Repository, job: Job) -> Job | None:
         job = repository.job(job.id)
         if job.state not in RUNNABLE and job.state is not State.CONFLICTED:
             return None
+        tip = repository.branch_tip(job.id)
+        if job.state is State.PUBLISHING and job.commit and tip and repository.contains(job.commit, tip):
+            raise JobStateError(f"job #{job.id} is published already", hint=f"`vdo run {job.id}` completes it")
         for folder in checkout.leftovers(job.claim) if job.claim else ():
             checkout.remove(folder)
         ended = dataclasses.replace(job, state=State.CANCELLED, claim=None, finished_at=iso(*now()))
@@ -123,10 +125,3 @@ def delete(repository: Repository, job: Job, *, force: bool) -> Job:
         return trash.delete(repository, repository.job(job.id))
     finally:
         claim.release()
-
-
-def waiting_for(repository: Repository, job: Job) -> list[Job]:
-    """The jobs that must complete before this one can start."""
-    found = repository.jobs(Query(project=job.project))
-    wanted = {parent.uid for parent in (job.extends, *job.merges) if parent is not None and hasattr(parent, "uid")}
-    return [each for each in found if each.uid in wanted and each.state is not State.COMPLETED]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vdo.agents.replay import replay_messages
 from vdo.config.project import FILE
 from vdo.errors import JobStateError
-from vdo.job import EMPTY_TREE, Job, JobId, Oid
+from vdo.job import EMPTY_TREE, Job, JobId, Oid, State
 from vdo.pipeline import record
 from vdo.pipeline.checks import first_checks
 from vdo.pipeline.record import RecordFiles
@@ -15,6 +15,8 @@ from vdo.store.repository import Repository
 
 def replay(repository: Repository, job: Job) -> tuple[JobId, Oid, Oid, int, str]:
     """(job, tree of its commit, tree of the replay, recorded answers, note); raises JobStateError without a result."""
+    if job.state is State.DELETED:
+        raise JobStateError(f"job #{job.id} was deleted", hint=f"`vdo undelete {job.id}` brings it back")
     if job.commit is None:
         raise JobStateError(f"job #{job.id} has no commit to compare with", hint=f"`vdo show {job.id}`")
     repo = repository.repo
@@ -26,12 +28,14 @@ def replay(repository: Repository, job: Job) -> tuple[JobId, Oid, Oid, int, str]
         return job.id, expected, work, 0, "recorded tree of a job without a conversation"
     base = objects.tree_of(repo, job.base) if job.base else EMPTY_TREE
     tree = objects.load(repo, base)
-    replay_messages(transcript.messages, tree)
-    description, spec, plan = files.get("description"), files.get("spec.json"), files.get("plan.json")
-    assert description is not None and spec is not None
-    asked = specs.load(spec, description.decode())
+    # A project gets its first checks once it is built: a repair may have changed them.
+    built = transcript.phases.index("repair") if "repair" in transcript.phases else len(transcript.messages)
+    replay_messages(transcript.messages[:built], tree)
+    plan = files.get("plan.json")
+    asked = specs.load(files.need("spec.json"), files.need("description").decode())
     text = first_checks(asked, None if plan is None else record.load_plan(plan), tree)
     if text is not None:
         tree.write(FILE, text)
+    replay_messages(transcript.messages[built:], tree)
     answers = sum(message.role == "assistant" for message in transcript.messages)
     return job.id, expected, objects.preview(repo, tree), answers, ""

@@ -62,7 +62,10 @@ class Checkout:
 @contextlib.contextmanager
 def private_folder(mark: str) -> Iterator[Path]:
     """An empty folder outside of any repository, removed at the end; its name carries the claim's mark."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{mark}-", dir=_root()))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f"{mark}-", dir=_root()))
+    except OSError as problem:
+        raise RepositoryError(f"no private folder can be made: {problem}", hint="set TMPDIR to another place") from None
     try:
         yield folder
     finally:
