@@ -35,7 +35,7 @@ def merge(
 
 
 class Case(NamedTuple):
-    """`@` in the base is where both sides add something: the lines of `ours` and `theirs`, each in turn."""
+    """`@` in the base is where both sides add something: `ours` and `theirs`, each in turn. A NUL stands for an @."""
 
     path: str
     base: str
@@ -88,6 +88,22 @@ CASES = {
         ["    risk = Column(float)\n"],
         ["    name = Column(str)\n"],
         "syntax: names",
+    ),
+    "python conditions that both sides need": Case(
+        "app.py",
+        "import typing\n@\nA: One\nB: Two\n",
+        ["\nif typing.X:\n    from a import One\n"],
+        ["\nif typing.X:\n    from b import Two\n"],
+        "syntax: imports",
+        "import typing\n\nif typing.X:\n    from a import One\n    from b import Two\n\nA: One\nB: Two\n",
+    ),
+    "python fields of a dataclass": Case(
+        "models.py",
+        "from dataclasses import dataclass\n\n\n@dataclass\nclass A:\n    id: int\n@".replace("@d", "\0d"),
+        ["    risk: int = 0\n"],
+        ["    name: str\n"],
+        "syntax: names",
+        "from dataclasses import dataclass\n\n\n\0dataclass\nclass A:\n    id: int\n    name: str\n    risk: int = 0\n",
     ),
     "python dictionary without a trailing comma": Case(
         "settings.py",
@@ -272,7 +288,9 @@ def versions(case: Case) -> tuple[str, str, str, str]:
         added = ["".join(side[n] for side in sides) for n in range(len(parts) - 1)]
         return "".join(text + extra for text, extra in zip(parts, [*added, ""], strict=True))
 
-    return filled(["", "", ""]), filled(case.ours), filled(case.theirs), case.merged or filled(case.ours, case.theirs)
+    texts = filled(["", "", ""]), filled(case.ours), filled(case.theirs), case.merged or filled(case.ours, case.theirs)
+    base, ours, theirs, merged = (text.replace("\0", "@") for text in texts)
+    return base, ours, theirs, merged
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -334,6 +352,18 @@ DECLINED = {
         "def f():\n    a(1)\n    b(2)\n    c()\n",
         "def f():\n    a(1)\n    b(3)\n    c()\n",
         "def f():\n    c()\n",
+    ),
+    "items of a list in the middle of a function": (
+        "a.py",
+        "def f(out):\n    out.append(1)\n    return out\n",
+        "def f(out):\n    out.append(1)\n    out.append(2)\n    return out\n",
+        "def f(out):\n    out.append(1)\n    out.append(3)\n    return out\n",
+    ),
+    "steps of a script": (
+        "a.js",
+        "function f(m) {\n  m.set(a, 1);\n}\n",
+        "function f(m) {\n  m.set(a, 1);\n  m.set(b, 2);\n}\n",
+        "function f(m) {\n  m.set(a, 1);\n  m.push(c);\n}\n",
     ),
     "a sentence": ("a.md", "Some words.\n", "Some ways.\n", "Some wars.\n"),
     "two titles": ("a.html", "<title>A</title>\n", "<title>B</title>\n", "<title>C</title>\n"),

@@ -134,8 +134,9 @@ class Merger:
 
     def _union(self, b: Units, o: Units, t: Units) -> list[Unit] | Declined:
         """Ours and then theirs; what both have once, what either removed not at all."""
+        twins = {unit.name for unit in o if unit.named} & {unit.name for unit in t}
         for unit in (*b, *o, *t):
-            if not unit.commutes and unit.kind != "comment":
+            if not unit.commutes and unit.kind != "comment" and unit.name not in twins:
                 return Declined(f"both sides change the place of {brief(unit)}, whose order matters")
         for side in (o, t):
             if repeated := _repeated(side):
@@ -145,7 +146,7 @@ class Merger:
         placed: list[Unit] = []
         for unit in (*o, *_only(o, t, mine, old)):
             twin = others.get(unit.name) if unit.name in mine else None
-            if twin is not None and unit.commutes:
+            if twin is not None and unit.kind != "comment":
                 merged = self._one(old.get(unit.name), unit, twin)
                 if isinstance(merged, Declined):
                     return merged
@@ -155,7 +156,8 @@ class Merger:
             elif old[unit.name].whole != unit.whole:
                 return Declined(f"one side removes {brief(unit)}, the other changes it")
         self.labels += [unit.label for unit in (*o, *t) if unit.label and unit.name not in old]
-        return sorted(placed, key=lambda unit: unit.reaches)
+        alike = len({unit.label for unit in placed}) == 1
+        return sorted(placed, key=lambda unit: (unit.reaches, alike and unit.late))
 
 
 def _only(o: Units, t: Units, mine: Mapping[str, Unit], old: Mapping[str, Unit]) -> list[Unit]:
@@ -164,7 +166,7 @@ def _only(o: Units, t: Units, mine: Mapping[str, Unit], old: Mapping[str, Unit])
     return [
         unit
         for unit in t
-        if unit.name not in mine or (not unit.commutes and unit.name not in old and unit is not first)
+        if unit.name not in mine or (unit.kind == "comment" and unit.name not in old and unit is not first)
     ]
 
 

@@ -14,7 +14,7 @@ from vdo.merge.texts import Texts, texts_of
 from vdo.merge.units import Unit
 from vdo.merge.values import Conflict, Declined, Done, Resolution
 
-MAX_BYTES = 2_000_000  # a parsed file takes some 50 times its size in memory
+MAX_BYTES = 1_000_000  # some 5 s and 100 MB for the slowest grammar
 
 _GENERATED = (
     "*.lock", "*-lock.json", "*-lock.yaml", "npm-shrinkwrap.json", "go.sum", "*.min.js", "*.min.css", "*.map",

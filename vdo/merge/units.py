@@ -45,6 +45,9 @@ class Unit:
     reaches: bool = False
     """What follows it becomes part of it, as of a table or a section."""
 
+    late: bool = False
+    """Among additions of its label it comes after those that are not."""
+
     @property
     def name(self) -> str:
         """By what a new one is known among the other new ones."""
@@ -77,13 +80,18 @@ def squeezed(text: str) -> str:
     return _TRAILING.sub("", "\0".join(tokens).replace(",\0", ","))
 
 
-def closed(units: list[Unit], rest: str) -> list[Unit]:
-    """The units of one parent, complete: with `rest`, the white space after the last one."""
+def closed(units: list[Unit], rest: str, indent: str = "") -> list[Unit]:
+    """The units of one parent, complete: with `rest`, the white space after the last one.
+
+    `indent` is what stands before the first one on its line, which belongs to the parent.
+    """
     units.append(Unit(END, END, "", rest))
     for number, unit in enumerate(units):
         unit.first = number == 0 or (number == 1 and units[0].text in _OPENING)
         if number + 1 < len(units) and units[number + 1].kind != END:
             unit.beside = units[number + 1].lead
+        elif indent:
+            unit.beside = f"\n{indent}"
     return units
 
 

@@ -25,6 +25,8 @@ class Rule:
     """A field (`name`, `definition.name`) that identifies it, or made of node and text; empty: its whole text."""
     weak: Callable[[Node, str], bool] | None = None
     """The key finds it again, but two new ones with equal keys are different things."""
+    late: Callable[[Node, str], bool] | None = None
+    """Among additions of its label it comes after those that are not."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,13 @@ class _Reader:
             return ()
         if self.grammar.group and node.type in self.grammar.bodies:
             units = self.grammar.group(units)
-        return closed(units, rest)
+        return closed(units, rest, self._indent(node, start))
+
+    def _indent(self, node: Node, start: int) -> str:
+        """How far the first child of a body is from the beginning of its line, in white space."""
+        if node.type not in self.grammar.bodies:
+            return ""
+        return re.sub(r"\S", " ", self.text(self.data.rfind(b"\n", 0, start) + 1, start))
 
     def _trails(self, parent: Node, node: Node, text: str, *, on_row: bool) -> bool:
         """It belongs to the unit before: a semicolon, or a comment on the same line."""
@@ -161,6 +169,7 @@ class _Reader:
             node.type, key, text, lead, label="" if comment else label, opens=opens,
             separator=grammar.lists.get(node.type, ""), element=element, weak=weak,
             named=bool(rule and rule.key) and not weak, reaches=node.type in grammar.reaching,
+            late=bool(rule and rule.late and rule.late(node, text)),
         )  # fmt: skip
         outer = grammar.wrapped.get(node.type)
         return wrap(unit, outer) if outer and outer != parent.type else unit
@@ -204,6 +213,7 @@ def named(node: Node) -> Iterator[Node]:
 
 
 def _walk(node: Node) -> Iterator[Node]:
-    yield node
-    for child in node.children:
-        yield from _walk(child)
+    waiting = [node]
+    while waiting:
+        yield waiting[-1]
+        waiting.extend(waiting.pop().children)

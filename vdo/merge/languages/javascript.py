@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 # A call that adds something under a name: a route, a middleware, a command, a test. Its first argument tells it apart.
 _REGISTERS = re.compile(
-    r"(?:await )?(?P<call>(?:[\w$]+\.)*(?:use|get|post|put|patch|delete|all|route|on|once|add\w*|register\w*|command"
-    r"|option|component|directive|plugin|provide|set|push|mount|subscribe|connect|handle|task)"
-    r"|describe|it|test|suite|customElements\.define)\((?P<first>\s*(?:\"[^\"]*\"|'[^']*'|`[^`]*`|[^,()]*))"
+    r"(?:await )?(?P<call>(?:[\w$]+\.)*(?P<verb>use|get|post|put|patch|delete|all|route|on|once|add\w*|register\w*"
+    r"|command|option|component|directive|plugin|provide|set|push|mount|subscribe|connect|handle|task"
+    r"|describe|it|test|suite|define))\((?P<first>\s*(?:\"[^\"]*\"|'[^']*'|`[^`]*`|[^,()]*))"
 )
-_ORDERED = re.compile(r"[\w$.]*\.(?:get|delete|set|on|all)\(\s*[^\"'`\s]")
+# Without a name in quotes these may be steps of something: map.get(key), list.push(item).
+_NAMING = frozenset({"get", "post", "put", "patch", "delete", "all", "on", "once", "set", "push", "add", "test", "it"})
 _LITERALS = frozenset({"string", "number", "true", "false", "null"})
 _FUNCTIONS = frozenset(
     {"function_declaration", "function_expression", "arrow_function", "method_definition", "generator_function"}
@@ -28,7 +29,7 @@ _FUNCTIONS = frozenset(
 def _call(text: str) -> str:
     """The call up to its first argument, when it registers something."""
     found = _REGISTERS.match(text)
-    if not found or _ORDERED.match(text):  # map.get(key) and the like are no registrations: those name a path or event
+    if not found or (found["verb"] in _NAMING and found["first"].strip()[:1] not in ('"', "'", "`")):
         return ""
     return f"{found['call']}({found['first'].strip()}"
 

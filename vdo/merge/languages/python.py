@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 # Calls that only add something to a registry, so that two of them can change places.
-REGISTERS = re.compile(
-    r"(add|register|include|mount|connect|subscribe|append|install|use|enable|set_defaults|set_default|setdefault"
-    r"|update|init_app|declare|route|autodiscover|path|schedule|expose)(_\w+)?$"
+_REGISTERS = re.compile(
+    r"(?:add|register|include|set|mount|connect|subscribe|install|schedule|expose|declare)_\w+$"
+    r"|(?:register|include|mount|connect|subscribe|install|use|route|autodiscover|init_app)$"
 )
+# These do so in the body of a module or class; inside a function they may as well be steps of it.
+_COLLECTS = re.compile(r"(?:add|append|update|setdefault)$")
 _KEPT_APART = re.compile(r"\b(setter|getter|deleter|overload|register)\b")
 _LITERALS = frozenset({"string", "integer", "float", "true", "false", "none", "concatenated_string"})
 _LEAVING = frozenset({"return_statement", "raise_statement", "continue_statement", "break_statement"})
@@ -78,6 +80,12 @@ def _assigns(node: Node, assignment: Node) -> str:
     return "" if _in_function(node) else "names"
 
 
+def _has_default(node: Node, _text: str) -> bool:
+    """A field with a default may not stand before one without, in a dataclass."""
+    inner = _expression(node)
+    return inner is not None and inner.type == "assignment" and inner.child_by_field_name("right") is not None
+
+
 def _in_function(node: Node) -> bool:
     above = node.parent
     while above is not None and above.type != "class_definition":
@@ -94,7 +102,8 @@ def _registering(node: Node | None) -> str:
     function, arguments = node.child_by_field_name("function"), node.child_by_field_name("arguments")
     if function is None or function.type != "attribute" or arguments is None:
         return ""
-    if not REGISTERS.match(text_of(function.child_by_field_name("attribute"))):
+    verb = text_of(function.child_by_field_name("attribute"))
+    if not _REGISTERS.match(verb) and not (_COLLECTS.match(verb) and not _in_function(node)):
         return ""
     given = arguments.named_children
     first = text_of(given[0]) if given else ""
@@ -160,7 +169,7 @@ PYTHON = Grammar(
         "function_definition": Rule("functions", _definition),
         "class_definition": Rule("classes", _definition),
         "decorated_definition": Rule(_defines, _definition),
-        "expression_statement": Rule(_commutes, _statement),
+        "expression_statement": Rule(_commutes, _statement, late=_has_default),
         "if_statement": Rule(_exclusive, _header),
         "elif_clause": Rule(_branch, _header),
         "case_clause": Rule(_case, _header),
