@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vdo.errors import AgentUnavailable, DeployRefused, JobStateError, UsageError
+from vdo.errors import AgentUnavailable, DeployRefused, JobStateError
 from vdo.job import Job, State
 from vdo.service.service import NewJob, Service
 
 if TYPE_CHECKING:
     from vdo.publish.deploy import Deployment
 
-MERGES = hasattr(Service, "merge")
-RESOLVES = hasattr(Service, "resolve")
-"""What this version's service offers; pages show no button for the rest."""
 
 RUNNABLE = frozenset({State.QUEUED, State.WAITING, State.PLANNED, State.INTERRUPTED})
 _INSTEAD = {
@@ -41,8 +39,6 @@ class Wish:
 def create(service: Service, wish: Wish) -> Job:
     """Record the job. Raises UsageError, AgentUnavailable, RevisionNotFound, ..."""
     check_agent(service, wish.agent)
-    if wish.merges and not MERGES:
-        raise UsageError("this version of vdo cannot merge jobs yet")
     return service.new(
         NewJob(
             title=wish.title,
@@ -112,3 +108,18 @@ def deploy(
             f"{target!r} is not one of the configured deploy roots", hint=f"choose from: {', '.join(map(str, allowed))}"
         )
     return service.deploy(name, wanted, own_only=own_only, latest=latest)
+
+
+def merge(service: Service, name: str, others: Sequence[int], title: str | None, on_conflict: str | None) -> Job:
+    """Bring jobs together, `name` being the first parent."""
+    return service.merge([name, *map(str, others)], title=title, on_conflict=on_conflict)
+
+
+def resolve(service: Service, name: str, journal: str | None, texts: Mapping[str, bytes | None]) -> Job:
+    """Take decisions on every open file. `journal` is the entry that they were made from, if that is known."""
+    job = service.reader.find(name)
+    if journal is not None and journal != job.journal:
+        raise JobStateError(
+            f"job #{job.id} has changed since these decisions were made", hint="look at it again and decide anew"
+        )
+    return service.resolve_files(name, texts)

@@ -17,7 +17,7 @@ from vdo.web.api import actions, jobs, models, projects, stream
 from vdo.web.api.described import job_links
 from vdo.web.guard import Guard
 from vdo.web.pages import actions as buttons
-from vdo.web.pages import diff, entrance, files, job, live, new, static
+from vdo.web.pages import diff, entrance, files, job, live, new, resolve, static
 from vdo.web.pages import jobs as job_list
 from vdo.web.pages import projects as project_pages
 from vdo.web.site import Site
@@ -34,6 +34,7 @@ _PAGES = (
     diff.router,
     files.router,
     buttons.router,
+    resolve.router,
     project_pages.router,
 )
 

@@ -75,10 +75,10 @@ class Site:
     async def write(self, change: Callable[[Service], T]) -> T:
         return await self.writers.ask(change)
 
-    def run(self, job: int) -> None:
-        """Let the worker do a job."""
+    def run(self, job: int, *, allow_setup: bool = False) -> None:
+        """Let the worker do a job; its project's setup, which has a network, only if a person said so."""
         self.board.begin(job)
-        self.worker.run(job)
+        self.worker.run(job, allow_setup=allow_setup)
 
     async def start(self) -> asyncio.Task[None]:
         """Begin to watch; the task ends when it is cancelled."""

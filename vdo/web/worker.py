@@ -20,14 +20,14 @@ class Worker:
         self._open = open_service
         self._observe = observe
         self._stop = threading.Event()
-        self._jobs: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[int, bool] | None] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name=f"runner-{number}") for number in range(count)]
         for thread in self._threads:
             thread.start()
 
-    def run(self, job: int) -> None:
+    def run(self, job: int, *, allow_setup: bool = False) -> None:
         """Take a job on; it is begun as soon as a thread is free."""
-        self._jobs.put(job)
+        self._jobs.put((job, allow_setup))
 
     def close(self) -> None:
         """Bring everything to rest at its last checkpoint; the jobs can go on later."""
@@ -38,11 +38,12 @@ class Worker:
             thread.join()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None and not self._stop.is_set():
+        while (wanted := self._jobs.get()) is not None and not self._stop.is_set():
+            job, allow_setup = wanted
             # A configuration that changed in the meantime counts: each job is given a service of its own.
             service = self._open()
             try:
-                service.run([str(job)], observe=self._observe, stop=self._stop)
+                service.run([str(job)], observe=self._observe, stop=self._stop, allow_setup=allow_setup)
             except Stopped:
                 log.info("job #%s rests at its last checkpoint", job)
             except VdoError as problem:

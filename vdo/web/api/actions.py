@@ -7,12 +7,13 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request, Response
 
 from vdo.job import Job
+from vdo.pipeline.merging import OpenFile
 from vdo.service.service import Service
 from vdo.web import acts, answers
 from vdo.web.api import models
-from vdo.web.api.described import acting
+from vdo.web.api.described import acting, reading
 from vdo.web.api.jobs import Json, site_of
-from vdo.web.api.requests import DeployBody, JobNumber, RetryBody, RollbackBody
+from vdo.web.api.requests import DeployBody, JobNumber, MergeBody, ResolveBody, RetryBody, RollbackBody
 
 router = APIRouter(prefix="/api/jobs/{job}", tags=["actions"])
 _ANSWERS = acting(404, 409, 422)
@@ -21,6 +22,7 @@ _RETRY_ANSWERS = {
     201: {"description": "A new job that extends the completed one", "model": models.JobDetail},
 }
 _NO_RETRY = RetryBody()
+SIDES = ("base", "ours", "theirs")
 _DEFAULT_DEPLOY = DeployBody()
 
 
@@ -54,7 +56,7 @@ async def deploy_job(request: Request, job: JobNumber, body: DeployBody = _DEFAU
         "id": done.job,
         "target": str(done.target),
         "commit": done.commit,
-        "previous": done.previous,
+        "previous_job_id": done.previous,
         "written": list(done.written),
         "removed": list(done.removed),
         "unchanged": done.unchanged,
@@ -77,6 +79,48 @@ async def retry_job(request: Request, job: JobNumber, body: RetryBody = _NO_RETR
     before = await site.read(lambda service: service.reader.job(job).id)
     retried = await site.write(lambda service: acts.retry(service, str(job), body.feedback))
     return await act(request, lambda _service: retried, run=True, created=retried.id != before)
+
+
+@router.post(
+    "/merge", status_code=201, response_model=models.JobDetail, responses=_ANSWERS, summary="Merge with others"
+)
+async def merge_job(request: Request, job: JobNumber, body: MergeBody) -> Response:
+    """A new job that brings this one and others together."""
+    return await act(
+        request,
+        lambda service: acts.merge(service, str(job), body.with_, body.title, body.on_conflict),
+        run=True,
+        created=True,
+    )
+
+
+@router.get("/conflicts", response_model=models.Conflicts, responses=reading(404, 409, 422), summary="What is open")
+async def list_conflicts(request: Request, job: JobNumber) -> Response:
+    """The three sides of each file of a conflicted merge."""
+
+    def ask(service: Service) -> Json:
+        files = [open_file(one) for one in service.conflicts(str(job)).open]
+        return {"id": job, "journal": service.reader.job(job).journal, "files": files}
+
+    return answers.document(request, await site_of(request).read(ask))
+
+
+def open_file(file: OpenFile) -> Json:
+    def text(data: bytes | None) -> str | None:
+        try:
+            return None if data is None else data.decode()
+        except UnicodeDecodeError:
+            return None
+
+    versions = {side: text(file.versions[side].data) if side in file.versions else None for side in SIDES}
+    return {"filename": file.path, "kind": file.kind, "message": file.message, "marked": text(file.marked), **versions}
+
+
+@router.post("/resolve", response_model=models.JobDetail, responses=_ANSWERS, summary="Decide what is open")
+async def resolve_job(request: Request, job: JobNumber, body: ResolveBody) -> Response:
+    """Takes the decisions and goes on with the merge."""
+    texts = {path: None if text is None else text.encode("utf-8", "surrogatepass") for path, text in body.files.items()}
+    return await act(request, lambda service: acts.resolve(service, str(job), body.journal, texts), run=True)
 
 
 @router.post("/cancel", response_model=models.JobDetail, responses=_ANSWERS, summary="Stop a job, wherever it runs")

@@ -22,6 +22,9 @@ _OF_A_JOB = (
     "cancel_job",
     "deploy_job",
     "roll_back_job",
+    "merge_job",
+    "list_conflicts",
+    "resolve_job",
     "delete_job",
     "undelete_job",
 )

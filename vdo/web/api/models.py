@@ -206,10 +206,28 @@ class Deployed(Document):
     id: int
     target: str
     commit: str
-    previous: int | None = Field(description="The job that was deployed there before")
+    previous_job_id: int | None = Field(description="The job that was deployed there before")
     written: list[str]
     removed: list[str]
     unchanged: int
+
+
+class OpenFile(Document):
+    """A file of a merge that needs a decision. A text is null where there is none: no such version, or no text."""
+
+    filename: str
+    kind: str
+    message: str
+    marked: str | None = Field(description="The file with diff3 markers at its open places")
+    base: str | None
+    ours: str | None
+    theirs: str | None
+
+
+class Conflicts(Document):
+    id: int
+    journal: str = Field(description="Sent back with the decisions, it makes sure that they are still about this")
+    files: list[OpenFile]
 
 
 class Health(Document):

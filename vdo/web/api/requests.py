@@ -52,5 +52,12 @@ class MergeBody(Body):
     on_conflict: Literal["agent", "manual", "fail", "ours", "theirs"] | None = None
 
 
+class ResolveBody(Body):
+    """The whole text of every open file; null deletes it."""
+
+    files: dict[str, Annotated[str, Field(max_length=4 << 20)] | None] = Field(min_length=1, max_length=1000)
+    journal: str | None = Field(default=None, max_length=40, description="As GET /api/jobs/{job}/conflicts gave it")
+
+
 class RetryBody(Body):
     feedback: Text = ""

@@ -20,7 +20,9 @@ from vdo.web.pages.rendering import page, site_of
 router = APIRouter(include_in_schema=False)
 
 
-async def act(request: Request, job: int, change: Callable[[Service], Job], *, run: bool = False) -> Response:
+async def act(
+    request: Request, job: int, change: Callable[[Service], Job], *, run: bool = False, allow_setup: bool = False
+) -> Response:
     """Do it and go to the job that came of it; what goes wrong is said on the page that it was tried on."""
     site = site_of(request)
     try:
@@ -28,7 +30,7 @@ async def act(request: Request, job: int, change: Callable[[Service], Job], *, r
     except VdoError as problem:
         return await _refused(request, job, problem)
     if run:
-        site.run(changed.id)
+        site.run(changed.id, allow_setup=allow_setup)
     return Response(status_code=303, headers={"location": f"/jobs/{changed.id}"})
 
 
@@ -45,8 +47,24 @@ async def run(request: Request, job: JobNumber) -> Response:
 
 @router.post("/jobs/{job}/retry")
 async def retry(request: Request, job: JobNumber) -> Response:
-    feedback = (await form_of(request)).text("feedback")
-    return await act(request, job, lambda service: acts.retry(service, str(job), feedback), run=True)
+    form = await form_of(request)
+    feedback, allow_setup = form.text("feedback"), form.checked("allow_setup")
+    return await act(
+        request, job, lambda service: acts.retry(service, str(job), feedback), run=True, allow_setup=allow_setup
+    )
+
+
+@router.post("/jobs/{job}/merge")
+async def merge(request: Request, job: JobNumber) -> Response:
+    try:
+        form = await form_of(request)
+        others = form.numbers("with")
+        if not others:
+            raise UsageError("no job is chosen to merge with")
+    except UsageError as problem:
+        return await _refused(request, job, problem)
+    on_conflict = form.optional("on_conflict")
+    return await act(request, job, lambda service: acts.merge(service, str(job), others, None, on_conflict), run=True)
 
 
 @router.post("/jobs/{job}/cancel")

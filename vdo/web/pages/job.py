@@ -61,13 +61,9 @@ class JobPage:
     @property
     def can(self) -> frozenset[str]:
         """The acts that make sense in the state that the job is in."""
-        return _CAN.get(self.view.state, frozenset()) & _OFFERED
+        return _CAN.get(self.view.state, frozenset())
 
 
-_OFFERED = frozenset(
-    {"extend", "merge", "retry", "cancel", "rollback", "deploy", "run", "delete", "undelete", "resolve"}
-)
-_OFFERED -= (frozenset() if acts.MERGES else {"merge"}) | (frozenset() if acts.RESOLVES else {"resolve"})
 _RUNS = frozenset({"cancel", "extend"})
 _CAN = {
     State.QUEUED: frozenset({"run", "cancel", "extend", "delete"}),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request, Response
 
 from vdo.errors import UsageError, VdoError
-from vdo.job import State
+from vdo.job import Job, State
 from vdo.service.previews import context_size
 from vdo.service.service import Service
 from vdo.service.views import Row
@@ -37,6 +37,11 @@ class Draft:
     agent: str = ""
     model: str = ""
     queue: bool = False
+
+    @property
+    def is_merge_only(self) -> bool:
+        """Nothing is asked of an agent but to bring the jobs together."""
+        return self.kind == "merge" and not self.description.strip()
 
     @classmethod
     def of_form(cls, form: Form) -> Draft:
@@ -134,6 +139,12 @@ async def preview(request: Request) -> Response:
     return answers.html(str(markdown.render(text)) if text.strip() else '<p class="muted">Nothing to show yet.</p>')
 
 
+def _create(service: Service, draft: Draft, wish: acts.Wish) -> Job:
+    if draft.is_merge_only and wish.extends is not None:
+        return acts.merge(service, wish.extends, wish.merges, wish.title, None)
+    return acts.create(service, wish)
+
+
 @router.post("/new")
 async def create(request: Request) -> Response:
     site = site_of(request)
@@ -141,7 +152,7 @@ async def create(request: Request) -> Response:
     try:
         draft = Draft.of_form(await form_of(request))
         wish = draft.wish()
-        job = await site.write(lambda service: acts.create(service, wish))
+        job = await site.write(lambda service: _create(service, draft, wish))
     except VdoError as problem:
         return await _show(request, draft, problem=problem, status=problem.http_status)
     if not draft.queue:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
+from vdo.errors import RepositoryError
+from vdo.service.previews import MergePreview, merge_previews
 from vdo.service.service import Service
 from vdo.service.views import ProjectView, Row
 from vdo.web import acts
 from vdo.web.api.requests import JobNumber
 from vdo.web.graph import Graph, Rail, project_graph, rails
-from vdo.web.pages.rendering import page, site_of
+from vdo.web.pages.rendering import is_htmx, page, site_of
 
 router = APIRouter(include_in_schema=False)
 _DRAWN = 250
@@ -55,6 +57,21 @@ def gather(service: Service, number: int) -> ProjectPage:
 async def projects(request: Request) -> Response:
     found = await site_of(request).read(lambda service: service.readings.projects())
     return page(request, "projects.html", here="/projects", projects=found)
+
+
+@router.get("/projects/{job}/forecast")
+async def forecast(request: Request, job: JobNumber) -> Response:
+    """Which of the project's tips would conflict; it takes git some time, so the project's page asks for it later."""
+
+    def ask(service: Service) -> list[MergePreview]:
+        return merge_previews(service, service.readings.project(str(job)).tips)
+
+    values: dict[str, object] = {"previews": [], "problem": None, "job": job}
+    try:
+        values["previews"] = await site_of(request).read(ask)
+    except RepositoryError as problem:
+        values["problem"] = problem
+    return page(request, "_previews.html" if is_htmx(request) else "previews.html", values)
 
 
 @router.get("/projects/{job}")

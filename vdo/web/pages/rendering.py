@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from vdo import __version__
 from vdo.job import Usage
-from vdo.web import acts, answers, markdown
+from vdo.web import answers, markdown
 from vdo.web.site import Site
 
 _NOTHING = "\u2013"
@@ -33,7 +33,7 @@ def environment() -> jinja2.Environment:
     )
     made.filters |= {"ago": ago, "money": money, "tokens": tokens, "path": path_url, "markdown": markdown.render}
     made.filters |= {"moment": moment, "plural": plural}
-    made.globals |= {"version": __version__, "merges": acts.MERGES, "resolves": acts.RESOLVES}
+    made.globals |= {"version": __version__}
     return made
 
 
