@@ -40,6 +40,7 @@ SECTIONS = {
         "sync": "bring home what happened there",
         "rollback": "go back to an earlier job, as a new one",
         "replay": "prove that a job's record leads to its code",
+        "serve": "the web page and the REST API",
     },
     "Keep house": {
         "delete": "move a job to the trash",
