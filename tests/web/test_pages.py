@@ -309,7 +309,7 @@ def test_a_page_of_a_running_job_streams_what_it_does(visitor: TestClient, web: 
     with web.client.stream("GET", "/api/events?seconds=0.2"):
         pass
     page = visitor.get("/jobs/1").text
-    assert 'hx-sse:connect="/jobs/1/live"' in page and "<noscript><meta http-equiv" in page
+    assert 'hx-sse:connect="/jobs/1/live?shown=queued"' in page and "<noscript><meta http-equiv" in page
 
 
 @pytest.fixture

@@ -42,6 +42,11 @@ class Hub:
         self.closed = False
 
     @property
+    def latest(self) -> int:
+        """The id of the last event; 0 before the first."""
+        return self._kept[-1].id if self._kept else 0
+
+    @property
     def listeners(self) -> int:
         return len(self._listeners)
 

@@ -80,6 +80,10 @@ class Site:
         self.board.begin(job)
         self.worker.run(job, allow_setup=allow_setup)
 
+    def has(self, job: int) -> bool:
+        """The worker has the job: it is under way, whatever its journal says at this moment."""
+        return "worker" in self.__dict__ and self.worker.has(job)
+
     async def start(self) -> asyncio.Task[None]:
         """Begin to watch; the task ends when it is cancelled."""
         self._loop, self._loop_thread = asyncio.get_running_loop(), threading.get_ident()

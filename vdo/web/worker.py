@@ -20,6 +20,7 @@ class Worker:
         self._open = open_service
         self._observe = observe
         self._stop = threading.Event()
+        self._taken: list[int] = []
         self._jobs: queue.SimpleQueue[tuple[int, bool] | None] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name=f"runner-{number}") for number in range(count)]
         for thread in self._threads:
@@ -27,7 +28,12 @@ class Worker:
 
     def run(self, job: int, *, allow_setup: bool = False) -> None:
         """Take a job on; it is begun as soon as a thread is free."""
+        self._taken.append(job)
         self._jobs.put((job, allow_setup))
+
+    def has(self, job: int) -> bool:
+        """The job is waiting here, or is being worked on."""
+        return job in self._taken
 
     def close(self) -> None:
         """Bring everything to rest at its last checkpoint; the jobs can go on later."""
@@ -51,4 +57,5 @@ class Worker:
             except Exception:  # the edge of this thread: the next job must still be run
                 log.exception("job #%s was ended by a bug in vdo", job)
             finally:
+                self._taken.remove(job)
                 service.close()

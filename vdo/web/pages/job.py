@@ -13,6 +13,7 @@ from vdo.job import EMPTY_TREE, Job, JobRef, Oid, State
 from vdo.service.contents import CheckOutput, FileChange
 from vdo.service.service import Service
 from vdo.service.views import FileView, JobView, LogEntry, Row
+from vdo.store import trailers
 from vdo.store.index import Query
 from vdo.web import acts
 from vdo.web.api.jobs import sides
@@ -57,6 +58,12 @@ class JobPage:
     @property
     def job(self) -> Job:
         return self.view.job
+
+    @property
+    def resolved(self) -> list[tuple[str, str]]:
+        """Files that git alone could not merge, and which rung of the ladder did."""
+        lines = [trailers.decode(value) for key, value in self.job.extra if key == "Vdo-Resolved"]
+        return [(path, how) for path, _, how in (line.rpartition("=") for line in lines)]
 
     @property
     def can(self) -> frozenset[str]:
@@ -121,8 +128,16 @@ async def job_page(request: Request, job: int, *, problem: object = None, status
     """The page, with what went wrong when something was tried on it."""
     site = site_of(request)
     found = await site.read(lambda service: gather(service, job))
-    progress = site.board.of(job) if found.view.state.is_active or found.view.state is State.QUEUED else None
-    values = {"page": found, "job": found.job, "view": found.view, "progress": progress, "problem": problem}
+    is_live = found.view.state.is_active or found.view.state in (State.QUEUED, State.WAITING) or site.has(job)
+    progress = site.board.of(job) if is_live else None
+    values = {
+        "is_live": is_live,
+        "page": found,
+        "job": found.job,
+        "view": found.view,
+        "progress": progress,
+        "problem": problem,
+    }
     return page(request, "job.html", values, tab="overview", status=status)
 
 

@@ -93,12 +93,19 @@ def ask(service: Service, wanted: Filter) -> Listed:
 @router.get("/")
 async def jobs(request: Request) -> Response:
     wanted = Filter.of(request)
+    seen = site_of(request).hub.latest  # before the list is read: what happens in between is then told
     try:
         listed = await site_of(request).read(lambda service: ask(service, wanted))
     except JobNotFound:
         wanted = Filter(wanted.text, wanted.state)
         listed = await site_of(request).read(lambda service: ask(service, wanted))
-    values = {"here": "/", "filter": wanted, "listed": listed, "states": [s for s in State if s is not State.DELETED]}
+    values = {
+        "seen": seen,
+        "here": "/",
+        "filter": wanted,
+        "listed": listed,
+        "states": [s for s in State if s is not State.DELETED],
+    }
     if is_htmx(request):
         # Typing in the search field changes the address, as submitting the form would.
         answer = page(request, "_jobs.html", values)

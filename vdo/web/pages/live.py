@@ -31,17 +31,20 @@ async def live(request: Request) -> Response:
     hub = site_of(request).hub
     if hub.listeners >= MAX_LISTENERS:
         return answers.problem(503, "too many open pages", "close some of them")
-    return _stream(_changes(hub.listen()))
+    after = request.query_params.get("after", "")
+    seen = int(after) if after.isascii() and after.isdigit() and len(after) < 16 else hub.latest
+    return _stream(_changes(hub.listen(after=seen)))
 
 
 @router.get("/jobs/{job}/live")
 async def live_job(request: Request, job: JobNumber) -> Response:
-    """Pictures of a running job as fragments of its page, and a word when its state changes."""
+    """Pictures of a running job as fragments of its page, and a word when its state is not the one that is shown."""
     site = site_of(request)
     if site.hub.listeners >= MAX_LISTENERS:
         return answers.problem(503, "too many open pages", "close some of them")
-    state = await site.read(lambda service: service.reader.state(service.reader.job(job)).value)
-    return _stream(_pictures(request, site, site.hub.listen(job=job), state))
+    await site.read(lambda service: service.reader.job(job))
+    shown = request.query_params.get("shown", "")
+    return _stream(_pictures(request, site, job, shown))
 
 
 def _stream(events: AsyncIterator[bytes]) -> Response:
@@ -55,22 +58,30 @@ async def _changes(listener: Listener) -> AsyncIterator[bytes]:
             yield _SILENCE if event is None else b"event: job\ndata: changed\n\n"
 
 
-async def _pictures(request: Request, site: Site, listener: Listener, state: str) -> AsyncIterator[bytes]:
+async def _pictures(request: Request, site: Site, job: int, shown: str) -> AsyncIterator[bytes]:
     yield _OPENING
     seen, drawn = -1, 0.0
-    async with contextlib.aclosing(listener.events(pulse=_PAUSE_SECONDS)) as events:
+    # Listening comes first: what changes while the state is read is then heard.
+    async with contextlib.aclosing(site.hub.listen(job=job).events(pulse=_PAUSE_SECONDS)) as events:
+        state = await site.read(lambda service: service.reader.state(service.reader.job(job)).value)
+        if state != shown:
+            yield _changed(state)
         async for event in events:
-            progress = site.board.of(listener.job or 0)
+            progress = site.board.of(job)
             new = progress is not None and progress.version != seen
             if progress is not None and (new or time.monotonic() - drawn > _TICK_SECONDS):
                 seen, drawn = progress.version, time.monotonic()
                 yield _message(render(request, "_progress.html", progress=progress))
             if event is not None and event.data["state"] != state:
                 state = event.data["state"]
-                yield f"event: state\ndata: {state}\n\n".encode()
+                yield _changed(state)
             elif progress is None and time.monotonic() - drawn > PULSE_SECONDS:
                 drawn = time.monotonic()
                 yield _SILENCE
+
+
+def _changed(state: str) -> bytes:
+    return f"event: state\ndata: {state}\n\n".encode()
 
 
 def _message(text: str) -> bytes:
