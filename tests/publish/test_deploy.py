@@ -183,7 +183,7 @@ class TestDeploying:
 
     def test_the_log_says_where_each_file_comes_from(self, target: Path) -> None:
         lines: list[str] = []
-        own = DeployFile("own.py", Mode.FILE, b"1", from_commit=COMMIT)
+        own = DeployFile("own.py", Mode.FILE, b"1")
         inherited = DeployFile("base.html", Mode.FILE, lambda: b"2", from_job=JobId(50))
         person = DeployFile("fix.py", Mode.FILE, b"3", from_commit=Oid("2" * 40))
         deploy([own, inherited, person], target, job=JobId(51), title="T", commit=COMMIT, log=lines.append)

@@ -102,7 +102,7 @@ def deploy(
         _exchange(rollover, plan, found, wanted, Manifest(token, job, title, commit, marks))
         place.appear()
     for file in wanted.values():
-        log(f"[Deploy] {file.path} ({_origin(file, job, commit)})")
+        log(f"[Deploy] {file.path} ({_origin(file, job)})")
     for change in found.removed:
         log(f"[Deploy] {change.path} (removed: not in job #{job})")
     return Deployment(
@@ -206,11 +206,11 @@ def _same(file: DeployFile, expected: Fingerprint) -> bytes:
     return data
 
 
-def _origin(file: DeployFile, job: JobId, commit: Oid) -> str:
+def _origin(file: DeployFile, job: JobId) -> str:
     if file.from_job is not None and file.from_job != job:
         return f"inherited from job #{file.from_job}"
-    if file.from_job is None and file.from_commit not in (None, commit):
-        return f"inherited from commit {file.from_commit[:12]}" if file.from_commit else "generated"
+    if file.from_job is None and file.from_commit is not None:
+        return f"inherited from commit {file.from_commit[:12]}"
     return "generated"
 
 

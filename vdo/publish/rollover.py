@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -279,9 +280,20 @@ def saved_path(folder: Folder, label: str, path: str) -> str:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Ctrl-C and a polite end wait for the moment in which the folder is in between; kill -9 is for `recover`."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _CATCHABLE)
+    """Ctrl-C and a polite end wait for the moment in which the folder is in between; kill -9 is for `recover`.
+
+    The handlers are exchanged instead of the signals blocked: a mask holds for one thread only, and the signal of a
+    terminal goes to whichever thread takes it. Python runs handlers in the main thread, so others need nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    before = {number: signal.signal(number, lambda got, _frame: waiting.append(got)) for number in _CATCHABLE}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for got in waiting:
+            signal.raise_signal(got)

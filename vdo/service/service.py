@@ -125,7 +125,7 @@ class Service:
             merges=merges,
             agent=self.check_agent(request.agent),
             model=request.model,
-            checks=request.checks,
+            checks=_checks(request.checks),
             budget=request.budget or Budget(),
             plan_only=request.plan_only,
             on_conflict=request.on_conflict or "agent",
@@ -195,7 +195,8 @@ class Service:
             if job.state not in RUNNABLE and job.state is not State.COMPLETED:
                 raise JobStateError(f"job #{job.id} is {job.state.value}", hint=_how_to_go_on(job))
         wanted = with_unfinished_parents(self.reader, jobs) if names else pending(self.reader)
-        _ = self.repository.identity  # without one nothing can be committed: say so before any work begins
+        if wanted:
+            _ = self.repository.identity  # without one nothing can be committed: say so before any work begins
         around = Surroundings(
             self.config,
             self.environ,
@@ -272,6 +273,8 @@ class Service:
                 f"job #{target.id} is not in the lineage of job #{job.id}",
                 hint=f"`vdo lineage {job.id}` shows what it builds on",
             )
+        if target.id == job.id:
+            raise UsageError(f"job #{job.id} is what it would go back to: there is nothing to do")
         spec = JobSpec(
             title=f"Roll back to job #{target.id}: {target.title}"[:200],
             description=f"The tree of job #{job.id} ({job.title}) becomes that of job #{target.id} again.",
@@ -421,9 +424,9 @@ class Service:
         for path in sorted(wanted):
             if tree.mode(path) is Mode.SUBMODULE:
                 continue
-            owner = owners.get(origins[path])
-            read = functools.partial(tree.read, path)
-            files.append(DeployFile(path, tree.mode(path), read, None if owner == job.id else owner, origins[path]))
+            owner, origin = owners.get(origins[path]), origins[path]
+            source = (None, None) if owner == job.id else (owner, origin)
+            files.append(DeployFile(path, tree.mode(path), functools.partial(tree.read, path), *source))
         return files
 
     def land(self, name: str, onto: str | None = None) -> Landing:
@@ -468,6 +471,12 @@ class Service:
         for name in ("reader", "repository"):
             if name in self.__dict__:
                 self.__dict__[name].close()
+
+
+def _checks(commands: Sequence[str]) -> tuple[str, ...]:
+    if any(not command.strip() or "\0" in command for command in commands):
+        raise UsageError("a check is empty", hint='name a command: --check "pytest -q"')
+    return tuple(commands)
 
 
 def _again(title: str) -> str:

@@ -109,6 +109,11 @@ def stamp(common_dir: Path, *, settled: bool = True) -> Stamp:
         except FileNotFoundError:
             parts.append("-")
             continue
+        except NotADirectoryError:
+            raise RepositoryError(
+                "a ref named refs/vdo is in the way: vdo keeps its own refs below that name",
+                hint="`git update-ref -d refs/vdo` removes it, if nobody needs it",
+            ) from None
         newest = max(newest, info.st_mtime_ns)
         parts.append(f"{info.st_ino}.{info.st_mtime_ns}.{info.st_size}")
     return "" if settled and abs(time.time_ns() - newest) < _TICK_NS else " ".join(parts)

@@ -102,6 +102,9 @@ def _make(folder: Path, source: str | None, branch: str | None, environ: Mapping
     if branch:
         command += ["--branch", branch]
     _git([*command, "--", source, str(folder)], environ)
+    # A repository with jobs: their branches alone would be strangers here, and their numbers could be given again.
+    jobs = f"+{reffiles.JOBS}*:{reffiles.JOBS}*"
+    _git([f"--git-dir={folder}", "fetch", "--quiet", "--no-write-fetch-head", "--", source, jobs], environ)
     _attach_head(Git(folder, environ), source, branch)
 
 
