@@ -58,7 +58,9 @@ class CheckReport:
     sandbox: str | None = None
     """How the checks were confined: bubblewrap, landlock, none ..."""
     blocked: str = ""
-    """Why they could not be run without a person's word."""
+    """Why they could not be run: it takes a person, no agent could do anything about it."""
+    hint: str = ""
+    """What the person can do."""
 
     @property
     def passed(self) -> bool:

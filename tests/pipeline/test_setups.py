@@ -86,8 +86,8 @@ def test_a_person_is_asked_until_what_it_runs_or_sees_changes(project, tmp_path)
     assert make("sed -i 's/cp needs/cp -p needs/' .vdo.yaml", extends="2") is State.COMPLETED
     assert person.asked[2:] == [("cp -p needs.txt tool", ("needs.txt",))]
 
-    assert make(first) is State.COMPLETED  # another project
-    assert len(person.asked) == 4
+    assert make(first) is State.COMPLETED  # another project, and just the same
+    assert len(person.asked) == 3
 
 
 def test_who_says_no_is_asked_once(project, serve):
@@ -209,3 +209,17 @@ def test_requirements_are_installed_once_and_anew_when_they_change(project, tmp_
     assert "setup: pip install -r requirements.txt" in anew
     printed = [project.record(job).get("checks/1-1.txt").decode().splitlines()[-1] for job in (first, second, third)]
     assert printed == ["1.0", "1.0", "2.0"]
+
+
+def test_a_setup_that_fails_though_nothing_of_it_was_changed_is_no_agents_to_mend(project, serve):
+    project.environ["VDO_SETUP"] = "always"
+    project.commit("main", ".vdo.yaml", CONFIGURED.replace("cp needs.txt tool", "echo no route; exit 7"))
+    server = serve([plan(("a.txt", "created")), say(tool("write", file_path="a.txt", content="a\n")), say("Done.")])
+
+    job = project.make(extends="main")
+
+    assert job.state is State.FAILED and len(server.requests) == 3
+    reason = "setup: echo no route; exit 7 failed, though this job changed nothing of it: no route"
+    assert job.error.startswith(f"{reason} (`vdo log 1 -p` has all that it printed; ")
+    assert "`setup_env`" in job.error and "`vdo retry 1` tries it again" in job.error
+    assert project.record(job).get("checks/setup.txt") == b"no route"

@@ -140,7 +140,9 @@ def failure(job: Job) -> JobFailed:
         )
     reason = f": {formats.addressed(job.error, job.id)}" if job.error else ""
     hint = (
-        "" if "`vdo " in reason else f"`vdo log {job.id}` tells what happened, `vdo retry {job.id}` goes on from there"
+        ""
+        if "`vdo " in reason
+        else f"`vdo log {job.id} -p` tells what happened, `vdo retry {job.id}` goes on from there"
     )
     return JobFailed(f"job #{job.id} {job.state.value}{reason}", hint=hint)
 

@@ -16,7 +16,7 @@ from vdo.errors import ConfigError
 from vdo.job import Oid
 from vdo.outcome import CheckReport, CheckResult, Plan
 from vdo.pipeline.confining import limits_of, sandbox_of
-from vdo.pipeline.environments import Ready, Setups
+from vdo.pipeline.environments import Ready, Setups, setup_of
 from vdo.pipeline.upkeep import clean_daily
 from vdo.process import Completed
 from vdo.sandbox.contract import Sandbox
@@ -91,10 +91,26 @@ class Checker:
         sandbox = sandbox_of(desk.config)
         ready = self._setups.prepare(tree, project_of(tree), sandbox)
         if ready.blocked:
-            return CheckReport((CheckResult("setup", False, 0.0, ready.blocked),), blocked=ready.blocked)
+            return _blocked(ready.blocked, f"`vdo retry {desk.job} --allow-setup` allows it")
         if ready.red is not None:
-            return CheckReport((replace(ready.red, output=shorten(ready.red.output)),), sandbox.name)
+            return self._setup_failed(tree, replace(ready.red, output=shorten(ready.red.output)), sandbox)
         return CheckReport(tuple(self._run_all(tree, commands, sandbox, ready)), sandbox.name)
+
+    def _setup_failed(self, tree: Tree, red: CheckResult, sandbox: Sandbox) -> CheckReport:
+        """Red like any check, but where the job has not touched what the setup runs and sees: then it is the network,
+        or what else this machine has or has not."""
+        setup = setup_of(tree, project_of(tree))
+        parents = (self._desk.repository.tree(commit) for commit in self._parents())
+        if all(setup != setup_of(parent, _trusted(parent)) for parent in parents):
+            return CheckReport((red,), sandbox.name)
+        number = self._desk.job
+        self._desk.keep("checks/setup.txt", red.output.encode("utf-8", "replace"))
+        last = next((line for line in reversed(red.output.splitlines()) if line.strip()), "it printed nothing").strip()
+        return _blocked(
+            f"{red.command} failed, though this job changed nothing of it: {last[:200]}",
+            f"`vdo log {number} -p` has all that it printed; variables that it needs, such as those of a mirror, are "
+            f"named in `setup_env` of your configuration; `vdo retry {number}` tries it again",
+        )
 
     def _run_all(self, tree: Tree, commands: Sequence[str], sandbox: Sandbox, ready: Ready) -> list[CheckResult]:
         """Each check's verdict: the one that is known, else by running it in a fresh checkout."""
@@ -146,6 +162,10 @@ class Checker:
             exit_code=done.exit_code,
             note=_note(done),
         )
+
+
+def _blocked(reason: str, hint: str) -> CheckReport:
+    return CheckReport((CheckResult("setup", False, 0.0, reason),), blocked=reason, hint=hint)
 
 
 def _note(done: Completed) -> str:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from vdo import folders
 from vdo.config import ProjectConfig
 from vdo.config.values import SetupPolicy
-from vdo.job import Uid
 from vdo.outcome import CheckResult
 from vdo.progress import Doing
 from vdo.sandbox import interpreter
@@ -112,7 +111,8 @@ class Setups:
         desk = self._desk
         if desk.config.setup is SetupPolicy.ALWAYS:
             return True
-        approval = _approval(desk.around.environ, desk.entry.project, setup)
+        # What was approved is the same in every project: all that it runs and sees is in its fingerprint.
+        approval = folders.state(desk.around.environ) / "approvals" / setup.fingerprint
         if approval.exists():
             return True
         if not desk.around.allow_setup and not self._asked(setup):
@@ -132,10 +132,6 @@ class Setups:
         if not allowed:
             self._refused.add(setup.fingerprint)
         return allowed
-
-
-def _approval(environ: Mapping[str, str], project: Uid, setup: Setup) -> Path:
-    return folders.state(environ) / "approvals" / project / setup.fingerprint
 
 
 def _installation(desk: Desk) -> Installation:

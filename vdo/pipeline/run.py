@@ -9,6 +9,7 @@ from vdo.job import Job, JobId, State
 from vdo.outcome import Outcome, Result
 from vdo.pipeline.desk import Desk, Surroundings, TimeOver
 from vdo.pipeline.stages import remaining
+from vdo.progress import Phase
 from vdo.store import checkout, claims
 from vdo.store.identity import iso, now
 from vdo.store.repository import Repository
@@ -52,7 +53,9 @@ def _take_over(desk: Desk, entry: Job) -> None:
     for folder in checkout.leftovers(entry.claim) if entry.claim else ():
         desk.keep_folder(folder / "project")
         checkout.remove(folder)
-    desk.append(entry.state, "Going on after an interruption" if entry.claim else "Trying again")
+    note = "Going on after an interruption" if entry.claim else "Trying again"
+    desk.append(entry.state, note)
+    desk.emit(Phase(desk.job, entry.state, note))
 
 
 def _go(desk: Desk) -> Job:

@@ -90,7 +90,7 @@ def verify(desk: Desk) -> Result:
                 return leak
             report = desk.run_checks()
             if report.blocked:
-                return Result(Outcome.BLOCKED, report.blocked, f"`vdo retry {desk.job} --allow-setup` allows it")
+                return Result(Outcome.BLOCKED, report.blocked, report.hint)
             _judge(desk, report)
             if report.passed:
                 return DONE

@@ -22,7 +22,7 @@ vdo show 51 --json | jq .cost_usd
 _NEXT = {
     State.QUEUED: "`vdo run {id}` runs it",
     State.PLANNED: "`vdo plan {id}` shows the plan, `vdo run {id}` goes on from it",
-    State.FAILED: "`vdo log {id}` tells what happened, `vdo retry {id}` goes on from there",
+    State.FAILED: "`vdo log {id} -p` tells what happened, `vdo retry {id}` goes on from there",
     State.CANCELLED: "`vdo retry {id}` goes on with it",
     State.INTERRUPTED: "`vdo run {id}` goes on from its last checkpoint",
     State.DELETED: "`vdo undelete {id}` brings it back",
