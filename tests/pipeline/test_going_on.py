@@ -13,6 +13,7 @@ from vdo import progress
 from vdo.errors import JobStateError, Stopped
 from vdo.job import State
 from vdo.spec import Budget
+from vdo.store.calllog import CallLog
 
 
 def write(path, content):
@@ -366,3 +367,59 @@ def test_a_budget_of_the_tree_counts_only_when_it_is_lower(project, serve):
 
     other = project.make(extends="main", budget=Budget(tokens=500_000))
     assert other.state is State.COMPLETED
+
+
+def test_what_an_ended_job_was_charged_is_not_charged_again(project, serve, monkeypatch, impatient):
+    """Its process was killed after the last entry and before it could empty the call log."""
+    cut = say("cut off", fault="cut", after=4)
+    serve(Scripted(turn1=cut, turn2=Status(400, "not today")))
+    with monkeypatch.context() as patched:
+        patched.setattr(CallLog, "clear", lambda self: self._close())
+        job = project.make()
+    assert job.state is State.FAILED and job.wasted_usd > 0
+    assert list((project.folder / "vdo" / "calls").glob("*/*"))
+
+    project.service.retry("1")
+    (done,) = project.run(job)
+
+    assert done.state is State.COMPLETED
+    assert done.wasted_usd == job.wasted_usd
+    assert len(calls(project, done)) == len(WHOLE) + 1
+
+
+def test_another_model_begins_a_conversation_of_its_own_and_keeps_it(project, serve):
+    answers = {
+        "claude-sonnet-5-5": WHOLE[:2],
+        "claude-opus-5-5": (say(write("b.txt", "b\n"), write("c.txt", "c\n")), say("Done.")),
+    }
+
+    def answer(request, _number):
+        turn = sum(message["role"] == "assistant" for message in request["messages"])
+        script = answers[request["model"]]
+        return script[turn] if turn < len(script) else Status(400, "out of answers")
+
+    server = serve(answer)
+    job = project.make()
+    assert job.state is State.FAILED and len(server.requests) == 3
+
+    project.environ["VDO_MODEL"] = "claude-opus-5-5"
+    project.service = project.open()
+    project.service.retry("1")
+    interrupted(project, job, progress.ToolCalled)
+    asked = len(server.requests)
+    (done,) = project.run(job)
+
+    assert (done.state, done.model) == (State.COMPLETED, "claude-opus-5-5")
+    assert (asked, len(server.requests)) == (4, 5)
+    assert project.files("job/1") == {"a.txt": "a ü😀\n", "b.txt": "b\n", "c.txt": "c\n"}
+    assert server.refusals == []
+
+
+def test_a_model_without_a_price_is_counted_in_tokens_only(project, serve):
+    serve(Scripted())
+    job = project.make(model="some-other-model")
+
+    assert (job.state, job.cost_usd, job.wasted_usd) == (State.COMPLETED, None, None)
+    view = project.service.readings.show("1").to_json()
+    assert view["cost_usd"] is None and view["tokens"]["output"] > 0
+    assert "Vdo-Cost" not in project.git("log", "-1", "--format=%B", "job/1")

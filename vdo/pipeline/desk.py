@@ -92,6 +92,7 @@ class Desk:
             self._calls.clear()
         self._calls.forget_before(len(self.transcript.messages))
         self._stored = len(self.transcript.messages)
+        self._stored_request = self.transcript.request
         self._pending: dict[str, bytes] = {}
         self._written: tuple[Oid, dict[str, Content | Entry | None], Oid] | None = None
         feedback = files.get("feedback")
@@ -217,7 +218,8 @@ class Desk:
         before = self.entry.state
         with self.repository.writing():
             stored = self.store_tree()
-            fresh = record.dump_transcript(self.transcript, self._stored)
+            begins = self.transcript.request is not self._stored_request
+            fresh = record.dump_transcript(self.transcript, self._stored, with_request=begins)
             if self.ledger.calls or self.transcript.messages:
                 self._pending["calls.json"] = self.ledger.dump(settled=settles)
             if self.notes:
@@ -229,6 +231,7 @@ class Desk:
             self.entry = self.repository.journals.append(job, note, work=stored, record=files, keep=keep)
         self._pending.clear()
         self._stored = len(self.transcript.messages)
+        self._stored_request = self.transcript.request
         self._stored_plan = self.plan
         if state is not before:
             self.emit(progress.Phase(self.job, state, note.partition("\n")[0]))

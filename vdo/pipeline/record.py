@@ -211,12 +211,12 @@ def load_transcript(files: Files) -> Transcript:
     )
 
 
-def dump_transcript(transcript: Transcript, stored: int) -> Mapping[str, bytes]:
-    """The files that are new since `stored` messages were written."""
+def dump_transcript(transcript: Transcript, stored: int, *, with_request: bool) -> Mapping[str, bytes]:
+    """The files that are new since `stored` messages were written; another model begins with another request."""
     if transcript.request is None and not transcript.messages:
         return {}
     files: dict[str, bytes] = {}
-    if stored == 0 and transcript.request is not None:
+    if with_request and transcript.request is not None:
         text = json.dumps(transcript.request, ensure_ascii=False, separators=(",", ":"))
         files["conversation/request.json"] = text.encode("utf-8", "surrogatepass")
     for number in range(stored, len(transcript.messages)):
