@@ -71,6 +71,12 @@ class JobBusy(JobStateError):
     hint = "`vdo log -f JOB` follows it, `vdo cancel JOB` stops it"
 
 
+class JobWaits(JobStateError):
+    """The job cannot start before another one has a result."""
+
+    exit_code = 1
+
+
 class BranchMoved(JobStateError):
     """A job's branch does not contain the job's commit any more, or is in the way of it."""
 

@@ -13,24 +13,24 @@ def drawn(nodes, **options) -> list[str]:
 
 
 def test_a_chain_is_a_line():
-    assert drawn([(3, [2]), (2, [1]), (1, [])]) == ["* 3", "* 2", "* 1"]
+    assert drawn([(3, [2]), (2, [1]), (1, [])]) == ["* 3", "* 2", "o 1"]
 
 
 def test_siblings_meet_at_their_parent():
-    assert drawn([(3, [1]), (2, [1]), (1, [])]) == ["* 3", "| * 2", "|/", "* 1"]
+    assert drawn([(3, [1]), (2, [1]), (1, [])]) == ["* 3", "| * 2", "|/", "o 1"]
 
 
 def test_a_merge_opens_a_lane():
-    assert drawn([(4, [2, 3]), (3, [1]), (2, [1]), (1, [])]) == ["* 4", "|\\", "| * 3", "* | 2", "|/", "* 1"]
+    assert drawn([(4, [2, 3]), (3, [1]), (2, [1]), (1, [])]) == ["* 4", "|\\", "| * 3", "* | 2", "|/", "o 1"]
 
 
 def test_upwards_is_the_mirror_image():
     nodes = [(1, []), (2, [1]), (3, [1]), (4, [2, 3])]
-    assert drawn(nodes, upwards=True) == ["* 1", "|\\", "* | 2", "| * 3", "|/", "* 4"]
+    assert drawn(nodes, upwards=True) == ["o 1", "|\\", "* | 2", "| * 3", "|/", "* 4"]
 
 
 def test_unrelated_nodes_and_unknown_parents_have_no_edges():
-    assert drawn([(3, [9]), (2, []), (1, [8, 7])]) == ["* 3", "* 2", "* 1"]
+    assert drawn([(3, [9]), (2, []), (1, [8, 7])]) == ["o 3", "o 2", "o 1"]
 
 
 def test_an_edge_passes_under_the_lanes_between():
@@ -54,11 +54,12 @@ def test_every_line_joins_a_child_to_its_parents(nodes):
     waiting: dict[int, set[int]] = {}
     star, node = -1, 0
     for text, at in lines:
-        columns = {place // 2 for place, char in enumerate(text) if char in "|*" and place % 2 == 0}
+        columns = {place // 2 for place, char in enumerate(text) if char in "|*o" and place % 2 == 0}
         if at is not None:
-            star, node = text.index("*") // 2, nodes[at][0]
+            star, node = next(place for place, char in enumerate(text) if char in "*o") // 2, nodes[at][0]
             assert waiting.get(star, set()) == {child for child, parents in nodes if node in parents}
             assert columns == waiting.keys() | {star}
+            assert (text[2 * star] == "o") == (not nodes[at][1])
             waiting[star] = {node}
             if not any(parent < node for parent in nodes[at][1]):
                 del waiting[star]

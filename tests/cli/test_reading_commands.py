@@ -13,7 +13,7 @@ import pytest
 def test_list_draws_who_extends_whom_newest_first(run, jobs):
     lines = run("list").stdout.splitlines()
 
-    assert [line.split("  ")[0].rstrip() for line in lines] == ["* #4", "| * #3", "* | #2", "|/", "* #1"]
+    assert [line.split("  ")[0].rstrip() for line in lines] == ["* #4", "| * #3", "* | #2", "|/", "o #1"]
     assert "completed" in lines[0] and "+1 -1" in lines[0] and lines[0].endswith("$0.0421")
 
 
@@ -101,7 +101,7 @@ def test_files_name_the_origin_of_each(run, ask, jobs):
 def test_lineage_goes_from_the_root(run, ask, jobs):
     lines = run("lineage", "4").stdout.splitlines()
 
-    assert [line.split("  ")[0] for line in lines] == ["* #1", "* #2", "* #4", "3 jobs, 3 files in all"]
+    assert [line.split("  ")[0] for line in lines] == ["o #1", "* #2", "* #4", "3 jobs, 3 files in all"]
     assert [step["id"] for step in ask("lineage", "4")["chain"]] == [1, 2, 4]
 
 
@@ -109,7 +109,7 @@ def test_project_is_a_timeline_with_its_branches(run, ask, jobs):
     lines = run("project", "3").stdout.splitlines()
 
     assert lines[0] == "#1 Platform shell"
-    assert [line.split("  ")[0].rstrip() for line in lines[2:-3]] == ["* #1", "|\\", "* | #2", "| * #3", "* #4"]
+    assert [line.split("  ")[0].rstrip() for line in lines[2:-3]] == ["o #1", "|\\", "* | #2", "| * #3", "* #4"]
     assert lines[-2] == "4 jobs, 3 files, latest #4, tips #3 #4"
     assert lines[-1] == "merging #3 and #4: clean"
     assert ask("project", "@")["tips"] == [3, 4]

@@ -80,7 +80,7 @@ def test_queue_records_and_run_runs_parents_first(run, ask, agent):
     assert [row["state"] for row in ask("list")["jobs"]] == ["completed"] * 2
     again = run("run")
     assert (again.exit_code, again.stdout) == (0, "") and "nothing is queued" in again.stderr
-    assert ask("run") == {"jobs": []}
+    assert ask("run") == {"jobs": [], "waiting": []}
 
 
 def test_a_failing_agent_is_exit_code_1_with_what_to_do(run, ask, agent):
@@ -93,6 +93,34 @@ def test_a_failing_agent_is_exit_code_1_with_what_to_do(run, ask, agent):
     as_json = run("retry", "1", "--json")
     assert as_json.exit_code == 1 and json.loads(as_json.stdout)["state"] == "failed"
     assert json.loads(as_json.stderr.splitlines()[-1])["exit_code"] == 1
+
+
+def test_what_waits_for_a_failed_job_is_listed_with_what_to_do(run, ask, agent):
+    run("new", "Broken", "--agent", agent("cat > /dev/null; exit 7"), "--queue")
+    run("new", "Next", "--extends", "1", "--agent", agent(name="good.sh"), "--queue")
+    run("new", "Last", "--extends", "2", "--agent", agent(name="good.sh"), "--queue")
+
+    everything = run("run")
+    assert everything.exit_code == 1
+    assert everything.stdout.splitlines()[1:] == [
+        "#2 Next  waits for #1, which failed",
+        "#3 Last  waits for #1, which failed",
+    ]
+    assert "`vdo retry 1` goes on with it" in everything.stderr
+    again = run("run")
+    assert again.exit_code == 0 and "#2 Next  waits for #1" in again.stdout and "nothing is queued" not in again.stderr
+    by_number = run("run", "3")
+    assert by_number.exit_code == 1 and "#3 Last  waits for #1, which failed" in by_number.stdout
+    as_json = run("run", "3", "--json")
+    waiting = json.loads(as_json.stdout)["waiting"]
+    assert as_json.exit_code == 1 and [(each["id"], each["waits_for"]) for each in waiting] == [(2, 1), (3, 1)]
+    assert "waits for #1, which failed" in ask("show", "3")["notices"]
+    assert "next: `vdo retry 1` goes on" in run("show", "3").stdout
+
+    run("delete", "1", "--force")
+    assert "`vdo undelete 1`" in run("show", "3").stdout
+    run("trash", "--empty")
+    assert "vdo undelete" not in run("show", "3").stdout
 
 
 def test_log_with_patches_shows_what_a_failed_agent_printed(run, agent):
@@ -242,6 +270,13 @@ def test_delete_undelete_and_trash(run, ask, jobs):
     assert run("trash", "--empty").stdout == "gone for good: #4\n"
     assert ask("trash", "--empty") == {"emptied": []}
     assert run("undelete", "4").exit_code == 3
+    for gone in (
+        run("show", "4"),
+        run("diff", "4"),
+        run("extend", "4", "t", "--agent", "true"),
+        run("deploy", "4", "x"),
+    ):
+        assert "gone for good" in gone.output and "vdo undelete" not in gone.output
 
 
 def test_every_change_as_json_is_the_job_as_it_is_now(ask, run, jobs, agent):

@@ -158,10 +158,10 @@ def test_a_child_of_a_failed_job_says_what_it_waits_for(project, tmp_path):
     assert [(job.id, job.state) for job in done] == [(1, State.FAILED)]
     assert project.job(child).state is State.WAITING
 
-    with pytest.raises(JobStateError, match="job #2 waits for job #1, which is failed") as refused:
+    with pytest.raises(JobStateError, match="job #2 waits for #1, which failed") as refused:
         project.run(child)
 
-    assert refused.value.hint == "`vdo retry 1` goes on with it"
+    assert refused.value.hint.startswith("`vdo retry 1` goes on with it") and refused.value.exit_code == 1
     assert project.run() == []
 
 
@@ -170,7 +170,7 @@ def test_what_cannot_be_run_says_so(project, tmp_path):
     project.service.cancel("1")
     with pytest.raises(JobStateError, match="job #1 is cancelled") as refused:
         project.run(1)
-    assert refused.value.hint == "`vdo retry 1` goes on with it"
+    assert refused.value.hint.startswith("`vdo retry 1` goes on with it") and refused.value.exit_code == 1
 
 
 def test_running_a_completed_job_again_does_nothing(project, tmp_path):

@@ -13,7 +13,8 @@ Line = tuple[str, int | None]
 def draw(nodes: Sequence[Node], *, upwards: bool = False) -> list[Line]:
     """One line for each node, children before parents, and lines for the edges between.
 
-    With `upwards` the nodes come parents first. Parents that are not among the nodes are not drawn.
+    With `upwards` the nodes come parents first. Parents that are not among the nodes are not drawn; a node without
+    any that is drawn is an `o`: what stands below it in the same lane is nothing that it builds on.
     """
     if not upwards:
         return list(_Lanes(nodes).lines())
@@ -38,8 +39,8 @@ class _Lanes:
             ahead.discard(key)
             lane = self._lanes.index(key) if key in self._lanes else self._free()
             self._lanes[lane] = key
-            yield self._row(lane), index
             shown = [parent for parent in dict.fromkeys(parents) if parent in ahead]
+            yield self._row(lane, "*" if shown else "o"), index
             for parent in shown[1:]:
                 yield self._join(lane, parent), None
             if not shown:
@@ -60,9 +61,9 @@ class _Lanes:
         while self._lanes and self._lanes[-1] is None:
             self._lanes.pop()
 
-    def _row(self, lane: int) -> str:
+    def _row(self, lane: int, glyph: str) -> str:
         marks = ["|" if each is not None else " " for each in self._lanes]
-        marks[lane] = "*"
+        marks[lane] = glyph
         return " ".join(marks).rstrip()
 
     def _join(self, lane: int, parent: Hashable) -> str:

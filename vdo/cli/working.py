@@ -11,10 +11,12 @@ import termios
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
+import click
+
 from vdo.cli import boundary, formats, output, terminal
 from vdo.cli.session import Session
 from vdo.cli.watching import Watcher, watched
-from vdo.errors import JobFailed, Stopped
+from vdo.errors import JobFailed, JobWaits, Stopped, VdoError
 from vdo.job import Job, JobId, State
 from vdo.store.index import Query
 
@@ -38,6 +40,8 @@ def work(session: Session, names: Sequence[str], *, workers: int = 1, allow_setu
                 allow_setup=allow_setup,
                 approve=_asking(observe, stop) if sys.stdin.isatty() and sys.stderr.isatty() else None,
             )
+        except JobWaits:  # nothing could be done: said with what is waited for, as where something could
+            return []
         except Stopped as problem:
             if problem.exit_code != boundary.INTERRUPTED:
                 raise
@@ -96,16 +100,21 @@ def _stoppable(session: Session) -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def show_ended(session: Session, jobs: Sequence[Job]) -> int:
-    """One line for each job, and what to do about those that failed; the exit code."""
+def show_ended(session: Session, names: Sequence[str], jobs: Sequence[Job]) -> int:
+    """One line for each job, what to do about those that failed, and what waits for whom; the exit code."""
     for job in jobs:
         output.say(_line(job))
     failed = [job for job in jobs if job.state not in _GOOD]
     for job in failed:
         output.problem_of(failure(job), as_json=False)
-    if jobs and not failed:
+    waits = session.service.waiting(names)
+    for each in waits:
+        output.say(f"{formats.number(each.job.id)} {formats.title(each.job)}  {each.reason}")
+    for hint in dict.fromkeys(each.hint for each in waits):
+        output.tell(session, f"{click.style('hint:', fg='cyan')} {terminal.safe_line(hint)}")
+    if jobs and not failed and not waits:
         output.tell(session, f"next: {_next(jobs[-1])}")
-    return 1 if failed else 0
+    return 1 if failed or (names and waits) else 0
 
 
 def _line(job: Job) -> str:
@@ -159,8 +168,14 @@ def finish_one(session: Session, job: JobId, *, allow_setup: bool = False) -> in
         own = session.readings.reader.job(job)
         if own.state in _GOOD:
             return 0
-        raise failure(own)
-    return show_ended(session, ended)
+        raise unfinished(session, own)
+    return show_ended(session, [str(job)], ended)
+
+
+def unfinished(session: Session, job: Job) -> VdoError:
+    """Why a job that was asked for has no result."""
+    waits = session.service.waiting([str(job.id)]) if job.state in (State.QUEUED, State.WAITING) else []
+    return next((each.error() for each in waits if each.job.id == job.id), failure(job))
 
 
 def show_recorded(session: Session, job: JobId) -> None:

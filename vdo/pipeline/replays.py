@@ -16,7 +16,7 @@ from vdo.store.repository import Repository
 def replay(repository: Repository, job: Job) -> tuple[JobId, Oid, Oid, int, str]:
     """(job, tree of its commit, tree of the replay, recorded answers, note); raises JobStateError without a result."""
     if job.state is State.DELETED:
-        raise JobStateError(f"job #{job.id} was deleted", hint=f"`vdo undelete {job.id}` brings it back")
+        raise JobStateError(f"job #{job.id} was deleted", hint=repository.way_back(job))
     if job.commit is None:
         raise JobStateError(f"job #{job.id} has no commit to compare with", hint=f"`vdo show {job.id}`")
     repo = repository.repo

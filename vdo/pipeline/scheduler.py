@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from vdo import progress
-from vdo.errors import JobBusy, JobStateError, Stopped, VdoError
+from vdo.errors import JobBusy, Stopped, VdoError
 from vdo.job import Job, JobId, JobRef, State
 from vdo.pipeline.briefing import has_result
 from vdo.pipeline.desk import Surroundings
@@ -146,21 +146,3 @@ def with_unfinished_parents(reader: Reader, jobs: Iterable[Job]) -> set[JobId]:
         found.add(job.id)
         todo += [each for each in parents(reader, job) if each is not None and each.state in RUNNABLE - {State.PLANNED}]
     return found
-
-
-def explain_waiting(reader: Reader, job: Job) -> JobStateError:
-    """Why a job can do nothing at this moment."""
-    for ref in (job.extends, *job.merges):
-        parent = reader.by_ref(ref) if isinstance(ref, JobRef) else None
-        if isinstance(ref, JobRef) and parent is None:
-            return JobStateError(
-                f"job #{job.id} waits for job {ref}, which this repository does not have",
-                hint="fetch it: `vdo sync` brings the jobs of a remote",
-            )
-        if parent is not None and not has_result(parent):
-            verb = "run" if parent.state in RUNNABLE else "retry"
-            return JobStateError(
-                f"job #{job.id} waits for job #{parent.id}, which is {parent.state.value}",
-                hint=f"`vdo {verb} {parent.id}` goes on with it",
-            )
-    return JobStateError(f"job #{job.id} cannot be run at this moment", hint=f"`vdo show {job.id}`")

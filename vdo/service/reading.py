@@ -42,6 +42,7 @@ class Readings:
         job = self.reader.find(name)
         records = self.reader.records(job, ["description", "checks.json", "notes.json", "tests.json"])
         description, checks = records["description"], records["checks.json"]
+        waits, hint = self._waits(job)
         return JobView(
             job=job,
             state=self.reader.state(job),
@@ -52,10 +53,22 @@ class Readings:
             branch_tip=self.reader.branch_tip(job.id),
             files=tuple(self._files(job, records["notes.json"])) if with_files else (),
             checks=tuple(_checks(checks)),
-            notices=tuple(self._notices(job)),
+            notices=(*waits, *self._notices(job)),
             merged=tuple(title for title in map(self._title, job.merges) if title is not None),
             tests=_tests(records["tests.json"]),
+            hint=hint,
         )
+
+    def _waits(self, job: Job) -> tuple[tuple[str, ...], str]:
+        """Why it does not start, and what to do about it."""
+        if job.state is State.DELETED:
+            return (), self.reader.way_back(job)
+        if job.state not in (State.QUEUED, State.WAITING):
+            return (), ""
+        from vdo.pipeline.waiting import waiting  # the pipeline: only for what waits
+
+        found = waiting(self.reader, job)
+        return ((found.reason,), found.hint) if found is not None else ((), "")
 
     def files(self, name: str) -> list[FileView]:
         """How every file of the job got there."""

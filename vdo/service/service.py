@@ -27,6 +27,7 @@ from vdo.store.reader import Reader
 if TYPE_CHECKING:
     from vdo.config import Config
     from vdo.pipeline.merging import OpenFile, Progress
+    from vdo.pipeline.waiting import Waiting
     from vdo.publish.deploy import DeployFile, Deployment
     from vdo.publish.land import Landing
     from vdo.service.doctor import Finding
@@ -155,7 +156,7 @@ class Service:
         job = self.reader.by_ref(parent)
         assert job is not None
         if job.state is State.DELETED:
-            raise JobStateError(f"job #{job.id} was deleted", hint=f"`vdo undelete {job.id}` brings it back")
+            raise JobStateError(f"job #{job.id} was deleted", hint=self.reader.way_back(job))
         if job.state in (State.FAILED, State.CANCELLED):
             raise JobStateError(
                 f"job #{job.id} {job.state.value} and has no result to build on",
@@ -185,7 +186,7 @@ class Service:
         """
         from vdo.pipeline.desk import Surroundings  # the pipeline: not on the read path
         from vdo.pipeline.run import RUNNABLE
-        from vdo.pipeline.scheduler import Schedule, explain_waiting, pending, with_unfinished_parents
+        from vdo.pipeline.scheduler import Schedule, pending, with_unfinished_parents
         from vdo.service.merger import Ladder
 
         if workers < 1:
@@ -193,7 +194,7 @@ class Service:
         jobs = [self.reader.find(name) for name in names]
         for job in jobs:
             if job.state not in RUNNABLE and job.state is not State.COMPLETED:
-                raise JobStateError(f"job #{job.id} is {job.state.value}", hint=_how_to_go_on(job))
+                raise JobStateError(f"job #{job.id} is {job.state.value}", hint=self._how_to_go_on(job))
         wanted = with_unfinished_parents(self.reader, jobs) if names else pending(self.reader)
         if wanted:
             _ = self.repository.identity  # without one nothing can be committed: say so before any work begins
@@ -211,9 +212,18 @@ class Service:
         problems = [one.problem for one in ended if one.problem is not None]
         if problems and len(ended) == 1:
             raise problems[0]
-        if names and not ended:
-            raise explain_waiting(self.reader, self.reader.job(jobs[0].id))
+        waits = self.waiting(names) if names and not ended else []
+        if waits:
+            raise waits[-1].error()
         return [one.job for one in ended]
+
+    def waiting(self, names: Sequence[str] = ()) -> list[Waiting]:
+        """Which of these jobs, or of all that are unfinished, cannot start, and why."""
+        from vdo.pipeline.scheduler import pending, with_unfinished_parents  # the pipeline: not on the read path
+        from vdo.pipeline.waiting import all_waiting
+
+        numbers = with_unfinished_parents(self.reader, map(self.reader.find, names)) if names else pending(self.reader)
+        return all_waiting(self.reader, map(self.reader.job, numbers))
 
     def _configured(self, tree_config: bytes) -> Config:
         from vdo.config import load  # yaml: not on the read path
@@ -400,13 +410,23 @@ class Service:
             log=log,
         )
 
+    def _how_to_go_on(self, job: Job) -> str:
+        if job.state is State.DELETED:
+            return self.reader.way_back(job)
+        state = self.reader.state(job)
+        if state.is_active:
+            return f"`vdo log -f {job.id}` follows it"
+        if state in (State.FAILED, State.CANCELLED):
+            return f"`vdo retry {job.id}` goes on with it"
+        return f"`vdo show {job.id}` says what it waits for" if state is State.CONFLICTED else f"`vdo run {job.id}`"
+
     def completed_tip(self, job: Job) -> Oid:
         """The tip of a completed job's branch; raises JobStateError for others, BranchMoved for a rewritten one."""
         from vdo.pipeline.briefing import check_branch
 
         tip = self.reader.tip(job)
         if job.state is not State.COMPLETED or tip is None:
-            raise JobStateError(f"job #{job.id} is {job.state.value}: it has no result", hint=_how_to_go_on(job))
+            raise JobStateError(f"job #{job.id} is {job.state.value}: it has no result", hint=self._how_to_go_on(job))
         check_branch(self.repository, job, tip)
         return tip
 
@@ -481,9 +501,3 @@ def _checks(commands: Sequence[str]) -> tuple[str, ...]:
 
 def _again(title: str) -> str:
     return f"{title} (again)"[:200] if not title.endswith("(again)") else title
-
-
-def _how_to_go_on(job: Job) -> str:
-    if job.state is State.DELETED:
-        return f"`vdo undelete {job.id}` brings it back"
-    return f"`vdo retry {job.id}` goes on with it"

@@ -98,6 +98,7 @@ class JobView:
     tests: TestsView | None = None
     """None when it left alone what it is judged by."""
     hint: str = ""
+    """What to do about a job that cannot go on by itself."""
 
     def to_json(self) -> Json:
         job = self.job

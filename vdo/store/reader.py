@@ -78,10 +78,7 @@ class Reader:
         job = self._find(name) if name else None
         if job is not None:
             if job.state is State.DELETED:
-                raise JobNotFound(
-                    f"job {job.ref} was deleted",
-                    hint=f"`vdo undelete {job.id}` brings it back, `vdo trash` shows what can be",
-                )
+                raise JobNotFound(f"job {job.ref} was deleted", hint=self.way_back(job))
             return job.ref
         commit = self.git.resolve(name) if name and not re.fullmatch(r"#[0-9]+|@", name) else None
         if commit is None:
@@ -134,6 +131,12 @@ class Reader:
         """The job by its identity; None when this repository does not have it."""
         found = self.index.by_uid(ref.uid)
         return found[0] if found else None
+
+    def way_back(self, job: Job) -> str:
+        """What can be done about a deleted job."""
+        if reffiles.read(self.location.common_dir, f"{reffiles.TRASH}{job.id}") is None:
+            return f"it is gone for good, since the trash was emptied: #{job.id} has only its title left"
+        return f"`vdo undelete {job.id}` brings it back"
 
     def resolve(self, parent: Parent) -> Oid:
         """The commit that a parent stands for at this moment; raises JobNotFound for one that has none yet."""

@@ -81,7 +81,7 @@ def _split(reader: Reader, rest: Sequence[str]) -> tuple[str | None, list[str]]:
 def _refuse_deleted(reader: Reader, name: str) -> None:
     found = reader.find(name)
     if found.state is State.DELETED:
-        raise JobStateError(f"job #{found.id} was deleted", hint=f"`vdo undelete {found.id}` brings it back")
+        raise JobStateError(f"job #{found.id} was deleted", hint=reader.way_back(found))
 
 
 def _refuse_unknown(reader: Reader, sides: tuple[Oid, Oid], paths: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ def files_command(session: Session, job: str) -> None:
     """Show every file of a job: created, modified, deleted or inherited, and from which job or commit."""
     found = session.readings.reader.find(job)
     if found.state is State.DELETED:
-        raise JobStateError(f"job #{found.id} was deleted", hint=f"`vdo undelete {found.id}` brings it back")
+        raise JobStateError(f"job #{found.id} was deleted", hint=session.readings.reader.way_back(found))
     files = session.readings.files(job)
     if session.json:
         output.document({"id": found.id, "files": [file.to_json() for file in files]})

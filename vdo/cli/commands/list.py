@@ -33,8 +33,8 @@ def list_command(
 ) -> None:
     """List jobs, newest first: number, title, state, date, files, cost.
 
-    The graph on the left shows which job extends which. Files are +created ~modified -deleted. Deleted jobs are shown
-    with --state deleted.
+    The graph on the left shows which job extends which; a chain ends at its `o`, and unrelated jobs are no chain. Files
+    are +created ~modified -deleted. Deleted jobs are shown with --state deleted.
     """
     if everything and limit is not None:
         raise click.UsageError("--limit and --all contradict each other")

@@ -8,7 +8,7 @@ from vdo.cli import output
 from vdo.cli.command import command, job_argument, pass_session
 from vdo.cli.session import Session
 from vdo.cli.working import failure, show_ended, work
-from vdo.job import State
+from vdo.job import Job, State
 from vdo.service.views import Row
 
 EXAMPLES = """
@@ -31,11 +31,28 @@ def run_command(session: Session, names: tuple[str, ...], workers: int, allow_se
     """
     ended = work(session, names, workers=workers, allow_setup=allow_setup)
     if session.json:
-        output.document({"jobs": [Row(job, job.state).to_json() for job in ended]})
-        for job in ended:
-            if job.state not in (State.COMPLETED, State.PLANNED):
-                raise failure(job)
-        return 0
-    if not ended:
+        return _as_json(session, names, ended)
+    if not ended and not session.service.waiting(names):
         output.tell(session, "nothing is queued or interrupted")
-    return show_ended(session, ended)
+    return show_ended(session, names, ended)
+
+
+def _as_json(session: Session, names: tuple[str, ...], ended: list[Job]) -> int:
+    waits = session.service.waiting(names)
+    waiting = [
+        {
+            "id": each.job.id,
+            "title": each.job.title,
+            "waits_for": each.parent.id,
+            "reason": each.reason,
+            "hint": each.hint,
+        }
+        for each in waits
+    ]
+    output.document({"jobs": [Row(job, job.state).to_json() for job in ended], "waiting": waiting})
+    for job in ended:
+        if job.state not in (State.COMPLETED, State.PLANNED):
+            raise failure(job)
+    if names and waits:
+        raise waits[-1].error()
+    return 0

@@ -21,11 +21,11 @@ vdo show 51 --json | jq .cost_usd
 
 _NEXT = {
     State.QUEUED: "`vdo run {id}` runs it",
+    State.WAITING: "`vdo run {id}` runs it",
     State.PLANNED: "`vdo plan {id}` shows the plan, `vdo run {id}` goes on from it",
     State.FAILED: "`vdo log {id} -p` tells what happened, `vdo retry {id}` goes on from there",
     State.CANCELLED: "`vdo retry {id}` goes on with it",
     State.INTERRUPTED: "`vdo run {id}` goes on from its last checkpoint",
-    State.DELETED: "`vdo undelete {id}` brings it back",
 }
 
 
@@ -56,9 +56,10 @@ def lines(view: JobView) -> Iterator[str]:
     if view.files:
         yield ""
         yield from _files(view.files)
-    if view.state in _NEXT:
+    hint = view.hint or _NEXT.get(view.state, "").format(id=view.job.id)
+    if hint:
         yield ""
-        yield f"{click.style('next:', fg='cyan')} {_NEXT[view.state].format(id=view.job.id)}"
+        yield f"{click.style('next:', fg='cyan')} {terminal.safe_line(hint)}"
 
 
 def _facts(view: JobView) -> Iterator[tuple[str, str]]:
