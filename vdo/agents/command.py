@@ -171,9 +171,10 @@ class CommandAgent:
         """A file with a secret of the environment would be in git for ever."""
         for action, path in changes:
             if action is not Action.DELETED:
-                name = self.secrets.find(tree.read(path).decode("utf-8", "surrogateescape"))
+                name = self.secrets.find(path) or self.secrets.find(tree.read(path).decode("utf-8", "surrogateescape"))
                 if name is not None:
-                    summary = f"the agent wrote the value of {name}, a secret of your environment, into {path}"
+                    where = self.secrets.redact(path)
+                    summary = f"the agent wrote the value of {name}, a secret of your environment, into {where}"
                     return Result(
                         Outcome.FAILED, summary, "nothing of it was recorded; tell it not to in the description"
                     )

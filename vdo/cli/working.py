@@ -114,7 +114,8 @@ def show_ended(session: Session, names: Sequence[str], jobs: Sequence[Job]) -> i
         output.tell(session, f"{click.style('hint:', fg='cyan')} {terminal.safe_line(hint)}")
     if jobs and not failed and not waits:
         output.tell(session, f"next: {_next(jobs[-1])}")
-    return 1 if failed or (names and waits) else 0
+    codes = [problem.exit_code for problem in session.service.problems]
+    return max([1, *codes]) if failed or (names and waits) else 0
 
 
 def _line(job: Job) -> str:

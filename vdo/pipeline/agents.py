@@ -12,6 +12,8 @@ from vdo import agents
 from vdo.agents import command
 from vdo.config import AgentSettings, Config
 from vdo.errors import AgentUnavailable
+from vdo.job import Job
+from vdo.store import created
 from vdo.work import Agent
 
 if TYPE_CHECKING:
@@ -70,10 +72,21 @@ def can_work(name: str | None, config: Config, environ: Mapping[str, str]) -> bo
     return True
 
 
+def refuse_foreign(job: Job, name: str | None, config: Config, own: Path) -> None:
+    """A job that was made elsewhere may name an agent that is configured here, and no command line or file."""
+    if name is None or name == "claude" or name in config.agents or job.uid in created.here(own):
+        return
+    raise AgentUnavailable(
+        f"job #{job.id} was created in another repository, and would run {name!r} here",
+        hint="if you want that, make a job of your own with that agent: vdo new TITLE --agent ...",
+    )
+
+
 def agent_of(desk: Desk) -> Agent:
     """The job's agent, made once per run; what it is goes into the next journal entry."""
     if desk.agent is None:
         around = desk.around
+        refuse_foreign(desk.entry, desk.spec.agent, around.config, desk.repository.location.own)
         settings = settings_of(desk.spec.agent, around.config, around.environ)
         if desk.spec.model is not None:
             settings = dataclasses.replace(settings, model=desk.spec.model)

@@ -24,6 +24,7 @@ from vdo.pipeline.ledger import Account, within
 from vdo.process import Completed
 from vdo.sandbox.contract import Access
 from vdo.sandbox.guards import protected
+from vdo.secrets import known
 from vdo.spec import Budget, JobSpec
 from vdo.store import checkout, objects, specs, throwaway
 from vdo.store.calllog import CallLog
@@ -319,8 +320,10 @@ class Desk:
         checkout.adopt(self.tree, changes)
 
     def keep_folder(self, folder: Path) -> None:
+        hidden = known(self.around.environ)
         for name, data in checkout.salvage(folder).items():
-            self._pending[f"{_HALF_DONE}{name}"] = data
+            if hidden.find(name) is None:
+                self._pending[f"{_HALF_DONE}{name}"] = hidden.redact_bytes(data)
 
     def keep(self, name: str, data: bytes) -> None:
         self._pending[name] = data

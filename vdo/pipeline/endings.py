@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from vdo.errors import JobBusy, JobStateError
+from vdo.errors import JobBusy, JobStateError, UsageError
 from vdo.job import Job, State
 from vdo.pipeline import record
 from vdo.pipeline.desk import EXITED
@@ -67,6 +67,8 @@ def retry(repository: Repository, job: Job, feedback: str, budget: Budget | None
         raise JobStateError(f"job #{job.id} is {job.state.value}", hint=f"`vdo run {job.id}` runs it")
     if job.state not in RUNNABLE and job.state not in (State.FAILED, State.CANCELLED):
         raise JobStateError(f"job #{job.id} is {job.state.value}: there is nothing to go on with")
+    if feedback.strip() and is_rollback(repository, job):
+        raise UsageError(f"job #{job.id} is a rollback: there is no agent that would hear what you say")
     claim = claims.take(repository.location.own, job.id)
     try:
         job = repository.job(job.id)
@@ -84,6 +86,11 @@ def retry(repository: Repository, job: Job, feedback: str, budget: Budget | None
         return repository.journals.append(again, note, record=files)
     finally:
         claim.release()
+
+
+def is_rollback(repository: Repository, job: Job) -> bool:
+    spec = repository.record_json(job, "spec.json")
+    return bool(spec and spec["rollback_to"])
 
 
 def _before_publishing(job: Job, state: State) -> State:

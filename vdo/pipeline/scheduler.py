@@ -8,11 +8,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from vdo import progress
-from vdo.errors import JobBusy, Stopped, VdoError
+from vdo.errors import JobBusy, Stopped
 from vdo.job import Job, JobId, JobRef, State
 from vdo.pipeline.briefing import has_result
 from vdo.pipeline.desk import Surroundings
 from vdo.pipeline.run import RUNNABLE, run_job
+from vdo.store import created
 from vdo.store.index import Query
 from vdo.store.reader import Reader
 from vdo.store.repository import Repository
@@ -26,7 +27,7 @@ class Ended:
     """What became of one job in this run; `problem` is what was raised where it did not end by itself."""
 
     job: Job
-    problem: VdoError | None = None
+    problem: Exception | None = None
 
 
 @dataclass
@@ -91,7 +92,7 @@ class Schedule:
                 self._busy(number)
             except Stopped:
                 self.ended[number] = Ended(self.reader.job(number))
-            except VdoError as problem:
+            except Exception as problem:  # the edge of a worker: the other jobs go on, the service raises it at the end
                 self.ended[number] = Ended(self.reader.job(number), problem)
 
     def _busy(self, number: JobId) -> None:
@@ -130,9 +131,10 @@ def parents(reader: Reader, job: Job) -> list[Job | None]:
 
 
 def pending(reader: Reader) -> set[JobId]:
-    """Everything that is queued, waiting or interrupted."""
+    """Everything that is queued, waiting or interrupted, and was asked for here: others' jobs are run by name only."""
     states = RUNNABLE - {State.PLANNED}
-    return {job.id for state in states for job in reader.index.jobs(Query(state=state))}
+    ours = created.here(reader.location.own)
+    return {job.id for state in states for job in reader.index.jobs(Query(state=state)) if job.uid in ours}
 
 
 def with_unfinished_parents(reader: Reader, jobs: Iterable[Job]) -> set[JobId]:

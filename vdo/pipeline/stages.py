@@ -270,10 +270,7 @@ def restore(desk: Desk) -> Result:
     if job is None or job.commit is None:
         return Result(Outcome.FAILED, f"job {target} has no commit to go back to")
     repo = desk.repository.repo
-    # What people committed on top belongs to it, as when it is extended or deployed.
-    tip = desk.repository.tip(job)
-    commit = tip if tip is not None and desk.repository.contains(job.commit, tip) else job.commit
-    desk.tree = objects.overlay(repo, desk.base_tree, objects.tree_of(repo, commit))
+    desk.tree = objects.overlay(repo, desk.base_tree, objects.tree_of(repo, job.commit))
     desk.append(State.VERIFYING, f"Restored the tree of job #{job.id}\n\n{_changes_note(desk)}")
     return DONE
 

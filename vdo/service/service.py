@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vdo import progress
-from vdo.errors import JobStateError, UsageError
+from vdo.errors import JobStateError, UsageError, VdoError
 from vdo.job import EMPTY_TREE, Job, JobId, JobRef, Oid, Parent, Revision, State
 from vdo.service import colleagues
 from vdo.service.contents import Contents
@@ -78,6 +78,8 @@ class Service:
         self.location = location
         self.environ = environ
         self.flags = flags or {}
+        self.problems: tuple[VdoError, ...] = ()
+        """What ended jobs of the last `run` other than by themselves, where several were run."""
 
     @classmethod
     def open(cls, start: str | None, environ: Mapping[str, str], flags: Flags | None = None) -> Service:
@@ -210,8 +212,9 @@ class Service:
         )
         ended = Schedule(self.reader, self.open_repository, around, wanted).run(workers)
         problems = [one.problem for one in ended if one.problem is not None]
-        if problems and len(ended) == 1:
-            raise problems[0]
+        self.problems = tuple(one for one in problems if isinstance(one, VdoError))
+        if problems and (len(ended) == 1 or len(problems) > len(self.problems)):
+            raise next((one for one in problems if not isinstance(one, VdoError)), problems[0])
         waits = self.waiting(names) if names and not ended else []
         if waits:
             raise waits[-1].error()
@@ -418,7 +421,9 @@ class Service:
             return f"`vdo log -f {job.id}` follows it"
         if state in (State.FAILED, State.CANCELLED):
             return f"`vdo retry {job.id}` goes on with it"
-        return f"`vdo show {job.id}` says what it waits for" if state is State.CONFLICTED else f"`vdo run {job.id}`"
+        if state is State.CONFLICTED:
+            return f"`vdo resolve {job.id} --checkout DIR` gives a folder to resolve it in"
+        return f"`vdo run {job.id}` runs it"
 
     def completed_tip(self, job: Job) -> Oid:
         """The tip of a completed job's branch; raises JobStateError for others, BranchMoved for a rewritten one."""

@@ -7,6 +7,7 @@ store; nothing that is in it is ever trusted or run.
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import stat
 import subprocess
@@ -74,7 +75,7 @@ def private_folder(mark: str) -> Iterator[Path]:
 
 def leftovers(mark: str) -> list[Path]:
     """Private folders that a dead claim left behind."""
-    return sorted(_root().glob(f"{mark}-*"))
+    return sorted(_root().glob(f"{glob.escape(mark)}-*"))
 
 
 def remove(folder: Path) -> None:

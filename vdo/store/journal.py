@@ -14,9 +14,10 @@ import pygit2
 from vdo.errors import RefConflict, RepositoryError
 from vdo.job import EMPTY_TREE, Job, JobId, JobRef, Oid, Revision, State, Uid
 from vdo.spec import JobSpec
-from vdo.store import commits, messages, objects, reffiles, specs
+from vdo.store import commits, created, messages, objects, reffiles, specs
 from vdo.store.identity import Identity, iso, now
 from vdo.store.index import Index
+from vdo.store.location import OWN_FOLDER
 from vdo.store.refs import Refs, writing
 from vdo.store.trailers import Pairs
 from vdo.tree import Content, Entry, Mode
@@ -60,6 +61,7 @@ class Journals:
         tree = self._tree(work, self._record_tree(EMPTY_TREE, record))
         refuse_plain_job_branch(self._refs)
         created_at = iso(*now())
+        created.note(self._common_dir / OWN_FOLDER, uid)
         with self._refs.lock():
             for number in self._free_numbers():
                 job = Job(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -108,11 +109,11 @@ def read_job(message: str, journal: Oid) -> Job:
 def from_pairs(pairs: Pairs, journal: Oid) -> Job:
     one = dict(pairs)
     try:
-        base = Oid(one["Vdo-Base"]) if "Vdo-Base" in one else None
+        base = _oid(one["Vdo-Base"]) if "Vdo-Base" in one else None
         return Job(
             id=JobId(int(one["Vdo-Job"])),
-            uid=Uid(one["Vdo-Id"]),
-            project=Uid(one["Vdo-Project"]),
+            uid=_uid(one["Vdo-Id"]),
+            project=_uid(one["Vdo-Project"]),
             title=trailers.decode(one["Vdo-Title"]),
             state=State(one["Vdo-State"]),
             seq=int(one["Vdo-Seq"]),
@@ -122,8 +123,8 @@ def from_pairs(pairs: Pairs, journal: Oid) -> Job:
             extends=_read_extends(one, base),
             merges=tuple(_read_parent(value) for key, value in pairs if key == "Vdo-Merges"),
             base=base,
-            commit=Oid(one["Vdo-Commit"]) if "Vdo-Commit" in one else None,
-            claim=one.get("Vdo-Claim"),
+            commit=_oid(one["Vdo-Commit"]) if "Vdo-Commit" in one else None,
+            claim=_uid(one["Vdo-Claim"]) if "Vdo-Claim" in one else None,
             agent=_decoded(one, "Vdo-Agent"),
             model=_decoded(one, "Vdo-Model"),
             checks=_decoded(one, "Vdo-Checks"),
@@ -143,6 +144,23 @@ def from_pairs(pairs: Pairs, journal: Oid) -> Job:
         ) from None
 
 
+# A journal may come from anywhere, and these become names of files: nothing but digits passes.
+_UID = re.compile(r"[0-9a-f]{32}")
+_OID = re.compile(r"[0-9a-f]{40}")
+
+
+def _uid(text: str) -> Uid:
+    if not _UID.fullmatch(text):
+        raise ValueError(f"{text[:60]!r} is no id")
+    return Uid(text)
+
+
+def _oid(text: str) -> Oid:
+    if not _OID.fullmatch(text):
+        raise ValueError(f"{text[:60]!r} is no object's id")
+    return Oid(text)
+
+
 def _decoded(one: dict[str, str], key: str) -> str | None:
     return trailers.decode(one[key]) if key in one else None
 
@@ -150,7 +168,7 @@ def _decoded(one: dict[str, str], key: str) -> str | None:
 def _read_extends(one: dict[str, str], base: Oid | None) -> Parent | None:
     if "Vdo-Extends" in one:
         number, uid = one["Vdo-Extends"].split(" ")
-        return JobRef(JobId(int(number)), Uid(uid))
+        return JobRef(JobId(int(number)), _uid(uid))
     if "Vdo-Base-Name" in one and base:
         return Revision(trailers.decode(one["Vdo-Base-Name"]), base)
     return None
@@ -159,8 +177,8 @@ def _read_extends(one: dict[str, str], base: Oid | None) -> Parent | None:
 def _read_parent(value: str) -> Parent:
     name, identity = value.split(" ")
     if len(identity) == 40:
-        return Revision(trailers.decode(name), Oid(identity))
-    return JobRef(JobId(int(name)), Uid(identity))
+        return Revision(trailers.decode(name), _oid(identity))
+    return JobRef(JobId(int(name)), _uid(identity))
 
 
 def _counts(value: str) -> dict[str, int]:
