@@ -10,6 +10,7 @@ from standins.work import MemoryWork
 
 from vdo.job import Usage
 from vdo.outcome import Outcome
+from vdo.progress import Note
 from vdo.secrets import Secrets, known
 from vdo.spec import Budget
 
@@ -55,6 +56,10 @@ def test_without_a_price_tokens_are_the_only_limit(serve, claude):
     result, _, _ = planned(serve, claude, PLAN, work=work, model="claude-unknown-9")
 
     assert result.ok and work.ledger.cost_usd is None and work.ledger.usage != Usage()
+    (note,) = (event.text for event in work.events if isinstance(event, Note))
+    assert note.startswith(
+        "not every price of claude-unknown-9 is known: the limit of 0.01 USD does not hold (`prices`"
+    )
 
 
 def test_secrets_do_not_leave_and_do_not_come_in(serve, claude):

@@ -148,3 +148,36 @@ def test_diff_and_log_go_through_gits_pager(platform, jobs):
     assert code == 0 and "PAGED" in seen and "\x1b[32m" in seen and "+++ b/risk.py" in seen
     code, seen = on_terminal("log", "2", cwd=platform.path, GIT_PAGER="head -0")
     assert code == 0 and "error" not in seen
+
+
+@pytest.mark.slow
+def test_a_setup_is_asked_about_and_waits_for_an_answer(platform, tmp_path):
+    agent = tmp_path / "agent.sh"
+    agent.write_text(
+        f"cat > /dev/null; touch {tmp_path}/begun; sleep 1; touch needs.txt\n"
+        "printf 'checks: [test -f made]\\nsetup: {run: touch made, when: [needs.txt]}\\n' > .vdo.yaml\n"
+    )
+    question = b"Allow it, until what it runs or sees changes? [y/N]"
+    typed = []
+
+    def ahead_and_then_leave(seen: bytes, terminal: int, _child: int) -> bool:
+        if not typed and (tmp_path / "begun").exists():
+            typed.append(os.write(terminal, b"y\n"))  # it answers no question that was not asked yet
+        if question in seen:
+            time.sleep(0.5)
+            os.write(terminal, b"\x03")
+        return question in seen
+
+    code, seen = on_terminal("new", "Asked", "--agent", f"sh {agent}", cwd=platform.path, act=ahead_and_then_leave)
+    assert code == 130 and "`vdo run 1` goes on from the last checkpoint" in seen
+    assert "    touch made\r\nIt sees needs.txt, none of your files" in seen
+    assert platform.state(platform.job(1)).value == "interrupted"
+
+    def answering(answer: bytes) -> Act:
+        return lambda seen, terminal, _child: question in seen and bool(os.write(terminal, answer))
+
+    code, seen = on_terminal("run", "1", cwd=platform.path, act=answering(b"\n"))
+    assert code == 1 and "`vdo retry 1 --allow-setup` allows it" in seen.replace("\r\n", "")
+
+    code, seen = on_terminal("retry", "1", cwd=platform.path, act=answering(b"y\n"))
+    assert code == 0 and "setup: touch made" in seen and "completed" in seen

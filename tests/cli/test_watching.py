@@ -74,3 +74,23 @@ def test_without_a_terminal_there_are_lines_only_when_asked_for(options, lines, 
         observe(EVENTS[0])
 
     assert len(capsys.readouterr().err.splitlines()) == lines
+
+
+def test_while_a_question_stands_other_jobs_keep_quiet():
+    shown: list[str] = []
+    live = LiveLines(False, {})
+    live.show = shown.append
+    with live.paused():
+        live(progress.Note(JobId(8), "setup: environment reused"))
+        assert shown == []
+
+    assert [click.unstyle(text) for text in shown] == ["#8  setup: environment reused"]
+
+
+def test_the_line_that_a_setup_printed_last_is_cut():
+    live = LiveLines(False, {})
+    live(progress.Phase(JOB, State.VERIFYING))
+    live(progress.Doing(JOB, "Installing collected packages: " + "package, " * 50))
+
+    line = live.render().plain
+    assert " verifying · Installing collected packages: package" in line and line.endswith("s") and len(line) < 100

@@ -10,8 +10,9 @@ from vdo.agents.answer import Answer, Fold, Malformed, fold
 from vdo.agents.model import Ended, Model, Transient, WindowFull
 from vdo.agents.patience import Patience
 from vdo.agents.pump import pump
+from vdo.job import Usage
 from vdo.outcome import Outcome, Result
-from vdo.progress import Spent, Text
+from vdo.progress import Note, Spent, Text
 from vdo.secrets import Secrets
 from vdo.work import Attempt, Call, JsonObject, Work
 
@@ -29,6 +30,16 @@ class Caller:
 
     def __post_init__(self) -> None:
         self.size = PromptSize()
+        self._told = False
+
+    def tell_without_price(self, work: Work, model: str) -> None:
+        """Say once that a limit in USD cannot be kept, where it is not known what the model costs."""
+        budget = work.ledger.budget.usd
+        priced = work.ledger.price(model, Usage(1, 1, 1, 1)) is not None
+        if budget is not None and not priced and not self._told:
+            text = f"not every price of {model} is known: the limit of {budget} USD does not hold"
+            work.emit(Note(work.job, f"{text} (`prices` in your configuration names them)"))
+            self._told = True
 
     def ask(self, work: Work, parameters: JsonObject, phase: str) -> Answer:
         """A complete answer whose stop reason is `end_turn` or `tool_use`.
@@ -88,6 +99,7 @@ class _Turn:
         self.work.check_stop()  # before anything is paid
         wanted = json.dumps(self.request, ensure_ascii=False).encode("utf-8", "surrogatepass")
         prompt = self.caller.size.estimate(wanted)
+        self.caller.tell_without_price(self.work, self.model)
         self.allowed = affordable(self.work.ledger, self.model, prompt, self.limit)
         request = {**self.request, "max_tokens": self.allowed}
         self.work.calls.begin(self.number, json.dumps(request, ensure_ascii=False).encode("utf-8", "surrogatepass"))

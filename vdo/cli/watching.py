@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 Titles = Mapping[int, str]
+_TASK_COLUMNS = 60
+"""A line of a setup's output can be long, and the time behind it tells that something still happens."""
 _AT_REST = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED, State.PLANNED, State.CONFLICTED, State.WAITING})
 
 
@@ -114,7 +116,8 @@ class Ongoing:
         calls = formats.many(self.calls, "tool call") if self.calls else ""
         elapsed = formats.duration(time.monotonic() - self.began)
         state = self.state.value if self.state else "starting"
-        return " · ".join(filter(None, (state, terminal.safe_line(self.task), calls, self.spent, elapsed)))
+        task = terminal.cut(terminal.safe_line(self.task), _TASK_COLUMNS)
+        return " · ".join(filter(None, (state, task, calls, self.spent, elapsed)))
 
 
 class LiveLines(Silent):

@@ -59,6 +59,7 @@ def _asking(watcher: Watcher, stop: threading.Event) -> Callable[[JobId, str, tu
             output.complain(f"The checks of job #{job} need something installed. This would run, with a network:")
             output.complain(f"    {terminal.safe_line(run)}")
             output.complain(f"It sees {seen}, none of your files and no secrets.")
+            output.complain(f"`vdo diff {job}` in another terminal shows what the job has changed so far.")
             output.ask("Allow it, until what it runs or sees changes? [y/N]")
             return _says_yes(stop)
 
