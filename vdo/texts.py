@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from vdo.errors import UsageError
@@ -10,6 +11,16 @@ MAX_TITLE = 200
 """Characters."""
 MAX_DESCRIPTION = 512 * 1024
 """Bytes; more than that belongs into a file of the project."""
+
+
+GOING_ON = "Going on after an interruption"
+TRYING_AGAIN = "Trying again"
+"""How the journal says that a job was taken up anew: what was before this entry was no work on it."""
+
+
+def addressed(text: str, job: int) -> str:
+    """A hint that was written for any JOB, for this one."""
+    return re.sub(r"(`vdo [a-z]+ (?:-[a-z] )*)JOB\b", rf"\g<1>{job}", text)
 
 
 def clean_title(title: str) -> str:

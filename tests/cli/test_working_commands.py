@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from vdo.cli.main import vdo
+from vdo.store import claims
 
 BUILD = """\
 cat > /dev/null
@@ -235,6 +242,71 @@ def test_an_editor_that_fails_or_spoils_records_nothing(run, platform, editor, a
     assert platform.index.newest() == 0
 
 
+def test_an_editor_that_is_left_without_a_text_records_nothing(run, ask, editor, agent):
+    wanted = ("new", "t", "-d", "text", "-e", "--agent", agent(), "--queue")
+    for script in ("true", ': > "$1"'):
+        editor(script)
+        result = run(*wanted)
+        assert result.exit_code == 2 and "nothing was recorded" in result.stderr
+    assert ask("list")["jobs"] == []
+    editor('cat "$1" > "$1.new"; mv "$1.new" "$1"')
+    assert run(*wanted).exit_code == 0 and ask("show", "1")["description"] == "text\n"
+
+
+def test_a_result_is_said_when_its_job_ends(run, agent, platform):
+    """The second job looks at what was said of the first one while it runs."""
+    said = platform.path / "said"
+    run("new", "One", "--agent", agent(), "--queue")
+    look = agent(f"cat > /dev/null; cp {said} seen", "look.sh")
+    run("new", "Two", "--agent", look, "--queue", "--extends", "1")
+
+    command = [sys.executable, "-c", "from vdo.cli.main import main; main()", "-C", str(platform.path), "run"]
+    with said.open("w") as stdout:
+        assert subprocess.run(command, check=False, stdout=stdout, stderr=subprocess.DEVNULL).returncode == 0
+    seen = platform.git.run("cat-file", "blob", "job/2:seen").decode()
+    assert seen.startswith("#1 One  completed") and len(seen.splitlines()) == 1
+    assert [line[:2] for line in said.read_text().splitlines()] == ["#1", "#2"]
+
+
+def test_the_time_that_is_shown_was_worked(run, platform, jobs, agent):
+    run("new", "Slow", "--agent", agent("cat > /dev/null; sleep 2; echo a > a"), "--queue")
+    time.sleep(2.2)
+
+    shown = re.search(r"completed  \+1, (\d+) s$", run("run").stdout, re.M)
+    assert shown and 1 <= int(shown[1]) <= 4
+
+
+def test_a_hint_names_the_job(run, ask, platform, agent):
+    run("new", "Broken", "--agent", agent("cat > /dev/null; exit 7"))
+    assert "`vdo log 1 -p`" in ask("show", "1")["error"]
+    assert "`vdo retry 1`" in run("land", "1").stderr
+    assert "checks" not in run("show", "1").stdout
+    run("retry", "1", "-m", "be bold")
+    assert "feedback\n    be bold\n" in run("show", "1").stdout
+
+    silent = run("new", "Silent", "--agent", agent("cat > /dev/null", "silent.sh"))
+    assert "(it printed nothing)" in silent.stderr
+    claim = claims.take(platform.location.own, platform.start(platform.new("Held"), {"a": "a"}).id)
+    try:
+        held = run("retry", "3")
+        assert held.exit_code == 3 and "`vdo log -f 3`" in held.stderr
+    finally:
+        claim.release()
+
+
+def test_init_says_what_to_type(home, tmp_path, monkeypatch):
+    def init(*arguments):
+        return CliRunner().invoke(vdo, ["init", *arguments])
+
+    subprocess.run(["git", "init", "-q", tmp_path / "clone"], check=True)
+    monkeypatch.chdir(tmp_path / "clone")
+    here = init()
+    assert here.stdout == "adopted .\n" and "`vdo new TITLE" in here.stderr
+    monkeypatch.chdir(tmp_path)
+    there = init("my platform.git")
+    assert there.stdout == "made my platform.git\n" and "`vdo -C 'my platform.git' new TITLE" in there.stderr
+
+
 def test_what_was_written_in_the_editor_is_never_lost(run, editor, agent):
     editor('printf "hours of work\\n" > "$1"')
 
@@ -312,6 +384,13 @@ def test_deploy_writes_everything_and_says_where_from(run, ask, jobs, tmp_path):
     (target / "app.py").write_text("edited")
     assert run("deploy", "--latest", "1", str(target)).exit_code == 3
     assert run("deploy", "--latest", "1", str(target), "--force").stdout.endswith("1 of yours put aside)\n")
+    (target / "app.py").write_text("edited")
+    forced = run("deploy", "4", str(target), "--force")
+    assert f"below {target}/.vdo-deploy/saved" in forced.stderr
+    assert [line for line in forced.stderr.splitlines() if "[Deploy]" in line] == [
+        "[Deploy] app.py (inherited from job #2)"
+    ]
+    assert "[Deploy] risk.py (inherited from job #2)" in run("-v", "deploy", "4", str(target)).stderr
 
 
 def test_an_empty_folder_name_is_not_the_current_folder(run, jobs, tmp_path, monkeypatch):

@@ -30,6 +30,7 @@ LOG = "agent.log"
 _THIS_MACHINES = ("PATH", "HOME")
 _PASSED = (*_THIS_MACHINES, "LANG", "LANGUAGE")
 _LAST_LINES = 5
+_SILENT = "it printed nothing"
 
 KNOWN_COMMANDS: Mapping[str, str] = {
     "claude": "claude -p",
@@ -160,7 +161,8 @@ class CommandAgent:
             return leaked
         if not changes:
             summary = "the agent ended well, but changed nothing"
-            return Result(Outcome.FAILED, summary, f"it said: {_last_lines(self.secrets.redact(done.output))}")
+            said = _last_lines(self.secrets.redact(done.output))
+            return Result(Outcome.FAILED, summary, said if said == _SILENT else f"it said: {said}")
         for action, path in changes:
             work.emit(TaskDone(work.job, action, path, len(changes), len(changes)))
         lines = [log_line(action, path) for action, path in changes]
@@ -223,4 +225,4 @@ def _install_hint(environ: Mapping[str, str]) -> str:
 
 def _last_lines(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return " | ".join(lines[-_LAST_LINES:]) or "it printed nothing"
+    return " | ".join(lines[-_LAST_LINES:]) or _SILENT

@@ -18,7 +18,7 @@ NAME = "VDO_DESCRIPTION.md"
 _COMMENT = """\
 Describe the job above, in plain words: what should be there when it is done,
 how one sees that it works, what must stay as it is.
-This line and everything below is left out. An empty description is fine, too.
+This line and everything below is left out. An empty text ends it: no job is made then.
 """
 
 
@@ -45,7 +45,12 @@ def read_description(
         raise click.UsageError("-d and -F contradict each other")
     text = read_text(file) if file is not None else description or ""
     text = f"{before}\n{text}" if before and text else before or text
-    return edit(git, text, name=NAME, comment=f"{title}\n\n{_COMMENT}") if editing else text
+    if not editing:
+        return text
+    edited = edit(git, text, name=NAME, comment=f"{title}\n\n{_COMMENT}", untouched_aborts=True)
+    if not edited:
+        raise UsageError("the description is empty: nothing was recorded", hint="without -e a job needs none")
+    return edited
 
 
 def read_text(file: str) -> str:

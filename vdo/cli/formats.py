@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -106,8 +105,3 @@ def builds_on(job: Job, shown: Iterable[int] = ()) -> str:
 
     parts = (("extends", names([job.extends])), ("merges", names(job.merges)))
     return ", ".join(f"{verb} {text}" for verb, text in parts if text)
-
-
-def addressed(text: str, job: int) -> str:
-    """A hint that was written for any JOB, for this one."""
-    return re.sub(r"(`vdo [a-z]+ )JOB\b", rf"\g<1>{job}", text)

@@ -15,6 +15,7 @@ from vdo import progress
 from vdo.cli import formats, output, terminal
 from vdo.cli.session import Session
 from vdo.job import State
+from vdo.texts import addressed
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -38,11 +39,17 @@ def watched(session: Session, titles: Titles) -> Iterator[Watcher]:
     """A watcher of running jobs; everything that it shows stands on the terminal when this ends."""
     if session.quiet:
         yield Silent()
-    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not session.json:
+    elif is_live(session):
         with _live(session, titles) as lines:
             yield lines
     else:  # a file, a pipe, a log of CI: what became of the jobs is said at their end
         yield LogLines(session.verbose) if session.verbose else Silent()
+
+
+def is_live(session: Session) -> bool:
+    """Whether running jobs have lines that update themselves."""
+    on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return on_terminal and not session.json and not session.quiet
 
 
 class Silent:
@@ -73,7 +80,7 @@ def line(event: progress.Event, *, verbose: bool) -> str:
     """An event as a line of a log; empty for what is not worth one."""
     match event:
         case progress.Phase(job, state, note):
-            said = formats.addressed(terminal.safe_line(note), job)
+            said = addressed(terminal.safe_line(note), job)
             return f"{formats.number(job)}  {formats.state(state)}  {said}".rstrip()
         case progress.Note(job, text):
             return f"{formats.number(job)}  {terminal.safe_line(text)}"

@@ -15,10 +15,11 @@ import click
 
 from vdo.cli import boundary, formats, output, terminal
 from vdo.cli.session import Session
-from vdo.cli.watching import Watcher, watched
+from vdo.cli.watching import Watcher, is_live, watched
 from vdo.errors import JobFailed, JobWaits, Stopped, VdoError
 from vdo.job import Job, JobId, State
 from vdo.store.index import Query
+from vdo.texts import addressed
 
 _GOOD = frozenset({State.COMPLETED, State.PLANNED})
 _POLL_SECONDS = 0.1
@@ -30,12 +31,14 @@ def work(session: Session, names: Sequence[str], *, workers: int = 1, allow_setu
     titles = {
         int(job.id): job.title for job in session.readings.reader.jobs(Query(limit=1000)) if not job.state.is_final
     }
+    at_the_end = session.json or is_live(session)  # a line between those that update themselves would tear them
     with watched(session, titles) as observe, _stoppable(session) as stop:
         try:
             return session.service.run(
                 names,
                 workers=workers,
                 observe=observe,
+                on_end=lambda job: None if at_the_end else output.say(_line(session, job)),
                 stop=stop,
                 allow_setup=allow_setup,
                 approve=_asking(observe, stop) if sys.stdin.isatty() and sys.stderr.isatty() else None,
@@ -102,9 +105,13 @@ def _stoppable(session: Session) -> Iterator[threading.Event]:
 
 
 def show_ended(session: Session, names: Sequence[str], jobs: Sequence[Job]) -> int:
-    """One line for each job, what to do about those that failed, and what waits for whom; the exit code."""
-    for job in jobs:
-        output.say(_line(job))
+    """What became of the jobs, as far as it was not said when they ended; the exit code.
+
+    A line for each job, what to do about those that failed, what waits for whom.
+    """
+    if is_live(session):
+        for job in jobs:
+            output.say(_line(session, job))
     failed = [job for job in jobs if job.state not in _GOOD]
     for job in failed:
         output.problem_of(failure(job), as_json=False)
@@ -119,20 +126,17 @@ def show_ended(session: Session, names: Sequence[str], jobs: Sequence[Job]) -> i
     return max([1, *codes]) if failed or (names and waits) else 0
 
 
-def _line(job: Job) -> str:
-    facts = ", ".join(filter(None, (formats.counts(job.files), formats.cost(job.cost_usd), _took(job))))
+def _line(session: Session, job: Job) -> str:
+    facts = ", ".join(filter(None, (formats.counts(job.files), formats.cost(job.cost_usd), _took(session, job))))
     return f"{formats.number(job.id)} {formats.title(job)}  {formats.state(job.state)}" + (
         f"  {facts}" if facts else ""
     )
 
 
-def _took(job: Job) -> str:
-    from datetime import datetime
-
-    if not job.finished_at:
-        return ""
-    seconds = (datetime.fromisoformat(job.finished_at) - datetime.fromisoformat(job.created_at)).total_seconds()
-    return formats.duration(seconds) if seconds >= 1 else ""
+def _took(session: Session, job: Job) -> str:
+    """The time that was worked on it: it may have waited for days before."""
+    seconds = session.readings.worked(job) if job.finished_at else None
+    return formats.duration(seconds) if seconds and seconds >= 1 else ""
 
 
 def _next(job: Job) -> str:
@@ -149,7 +153,7 @@ def failure(job: Job) -> JobFailed:
         return JobFailed(
             f"job #{job.id} is still {job.state.value}", hint=f"`vdo show {job.id}` says what it builds on"
         )
-    reason = f": {formats.addressed(job.error, job.id)}" if job.error else ""
+    reason = f": {addressed(job.error, job.id)}" if job.error else ""
     hint = (
         ""
         if "`vdo " in reason

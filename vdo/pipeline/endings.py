@@ -63,7 +63,12 @@ def _cancel_here(repository: Repository, job: Job) -> Job | None:
 
 def retry(repository: Repository, job: Job, feedback: str, budget: Budget | None) -> Job:
     """Put a failed or cancelled job back into the state that it ended in, with what was changed; ready to be run."""
-    if job.state in RUNNABLE and repository.state(job) is not State.INTERRUPTED:
+    if job.state.is_active and repository.state(job) is not State.INTERRUPTED:
+        raise JobBusy(
+            f"job #{job.id} is {job.state.value}: another process works on it",
+            hint=f"`vdo log -f {job.id}` follows it, `vdo cancel {job.id}` stops it",
+        )
+    if job.state in RUNNABLE and not job.state.is_active:
         raise JobStateError(f"job #{job.id} is {job.state.value}", hint=f"`vdo run {job.id}` runs it")
     if job.state not in RUNNABLE and job.state not in (State.FAILED, State.CANCELLED):
         raise JobStateError(f"job #{job.id} is {job.state.value}: there is nothing to go on with")

@@ -13,6 +13,7 @@ from vdo.progress import Phase
 from vdo.store import checkout, claims
 from vdo.store.identity import iso, now
 from vdo.store.repository import Repository
+from vdo.texts import GOING_ON, TRYING_AGAIN, addressed
 
 RUNNABLE = frozenset(
     {
@@ -53,7 +54,7 @@ def _take_over(desk: Desk, entry: Job) -> None:
     for folder in checkout.leftovers(entry.claim) if entry.claim else ():
         desk.keep_folder(folder / "project")
         checkout.remove(folder)
-    note = "Going on after an interruption" if entry.claim else "Trying again"
+    note = GOING_ON if entry.claim else TRYING_AGAIN
     desk.append(entry.state, note)
     desk.emit(Phase(desk.job, entry.state, note))
 
@@ -99,7 +100,7 @@ def _end(desk: Desk, result: Result) -> Job:
 
 
 def _fail(desk: Desk, summary: str, hint: str) -> None:
-    text = f"{summary} ({hint})" if hint else summary
+    text = addressed(f"{summary} ({hint})" if hint else summary, desk.job)
     desk.finish(State.FAILED, f"Failed: {text}", {"error": text, "finished_at": iso(*now())})
 
 

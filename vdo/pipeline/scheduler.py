@@ -38,6 +38,7 @@ class Schedule:
     open_repository: Open
     around: Surroundings
     wanted: set[JobId]
+    on_end: Callable[[Job], None] = lambda _job: None
     ended: dict[JobId, Ended] = field(default_factory=dict)
     _approved: set[JobId] = field(default_factory=set)
     """Jobs that were planned when they were asked for: whoever asks for them wants them built."""
@@ -93,7 +94,7 @@ class Schedule:
             except Stopped:
                 self.ended[number] = Ended(self.reader.job(number))
             except Exception as problem:  # the edge of a worker: the other jobs go on, the service raises it at the end
-                self.ended[number] = Ended(self.reader.job(number), problem)
+                self._settle(self.reader.job(number), problem)
 
     def _busy(self, number: JobId) -> None:
         if number not in self._elsewhere:
@@ -101,8 +102,9 @@ class Schedule:
             self.around.observe(progress.Note(number, "another process works on it; waiting for that"))
         time.sleep(_POLL_SECONDS)
 
-    def _settle(self, job: Job) -> None:
-        self.ended[job.id] = Ended(job)
+    def _settle(self, job: Job, problem: Exception | None = None) -> None:
+        self.ended[job.id] = Ended(job, problem)
+        self.on_end(job)
 
     def _parents_ready(self, job: Job) -> bool:
         if job.id in self._elsewhere and self.reader.state(job) is not State.INTERRUPTED and job.claim:

@@ -69,9 +69,12 @@ def deploy(
     commit: Oid,
     force: bool = False,
     log: Callable[[str], None] = lambda _line: None,
+    only_changes: bool = False,
     on_step: OnStep = lambda _step: None,
 ) -> Deployment:
     """Make `target` hold exactly `files`, beside what others keep in it; durable when this returns.
+
+    `log` is told of every file, with `only_changes` of those that were written or removed.
 
     Raises DeployRefused before anything is changed: a first deployment wants a new or empty folder, later ones that
     no file of others is in the way and none of vdo's was edited. With `force` such files are put aside into
@@ -101,7 +104,10 @@ def deploy(
         plan = Plan(token, str(job), tuple(_steps(place.folder, found)))
         _exchange(rollover, plan, found, wanted, Manifest(token, job, title, commit, marks))
         place.appear()
+    written = {*found.created, *(change.path for change in found.replaced)}
     for file in wanted.values():
+        if only_changes and file.path not in written:
+            continue
         log(f"[Deploy] {file.path} ({_origin(file, job)})")
     for change in found.removed:
         log(f"[Deploy] {change.path} (removed: not in job #{job})")
@@ -110,7 +116,7 @@ def deploy(
         job=job,
         commit=commit,
         previous=before.job if before else None,
-        written=tuple(sorted([*found.created, *(change.path for change in found.replaced)])),
+        written=tuple(sorted(written)),
         removed=tuple(change.path for change in found.removed),
         unchanged=len(found.unchanged),
         saved=tuple(step.path for step in plan.steps if step.save),

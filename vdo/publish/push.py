@@ -249,6 +249,8 @@ def _after(listing: Listing, going: Sequence[Pushed], target: str) -> Listing:
 def _told(one: Pushed, answer: Answer, remote: str) -> Pushed:
     reason = answer.refused.get(one.ref, "another ref of the same push was refused")
     if "atomic" in reason:
-        return _refuse(one, "not pushed, since another one was refused", "push it by its number: `vdo push JOB`")
+        return _refuse(
+            one, "not pushed, since another one was refused", f"push it by its number: `vdo push {one.job or 'JOB'}`"
+        )
     said = f": {answer.said}" if answer.said else ""
     return _refuse(one, f"{remote} refused it ({reason}){said}", "ask who looks after the remote what it allows")

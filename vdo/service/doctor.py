@@ -103,7 +103,7 @@ def _repository(service: Service) -> Iterator[Finding]:
         jobs = service.reader.jobs(Query(state=state))
         if jobs:
             names = ", ".join(f"#{job.id}" for job in jobs[:10])
-            how = "vdo run" if state is State.INTERRUPTED else "vdo show JOB"
+            how = "vdo run" if state is State.INTERRUPTED else f"vdo show {jobs[0].id}"
             yield Finding(True, f"{len(jobs)} {state.value}: {names} (`{how}`)")
 
 

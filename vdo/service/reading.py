@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
@@ -23,6 +24,7 @@ from vdo.service.views import (
 from vdo.store import messages
 from vdo.store.index import Query, message_of
 from vdo.store.reader import Reader
+from vdo.texts import GOING_ON, TRYING_AGAIN
 
 _STATUS = {"A": "created", "M": "modified", "T": "modified", "D": "deleted"}
 _ORDER = {"created": 0, "modified": 1, "deleted": 2, "inherited": 3}
@@ -40,7 +42,7 @@ class Readings:
     def show(self, name: str, *, with_files: bool = True) -> JobView:
         """Everything about a job; `with_files` off leaves out what takes a walk over its tree."""
         job = self.reader.find(name)
-        records = self.reader.records(job, ["description", "checks.json", "notes.json", "tests.json"])
+        records = self.reader.records(job, ["description", "checks.json", "notes.json", "tests.json", "feedback"])
         description, checks = records["description"], records["checks.json"]
         waits, hint = self._waits(job)
         return JobView(
@@ -57,6 +59,7 @@ class Readings:
             merged=tuple(title for title in map(self._title, job.merges) if title is not None),
             tests=_tests(records["tests.json"]),
             hint=hint,
+            feedback=(records["feedback"] or b"").decode("utf-8", "replace"),
         )
 
     def _waits(self, job: Job) -> tuple[tuple[str, ...], str]:
@@ -114,6 +117,17 @@ class Readings:
             if entry.seq == 0:
                 break
         return found[::-1]
+
+    def worked(self, job: Job) -> float | None:
+        """The seconds that were worked on a job, as far as its journal tells."""
+        account = self.reader.record_json(job, "calls.json")
+        if account is not None:
+            return float(account["seconds"])
+        seconds, entries = 0, self.log(str(job.id))
+        for before, after in itertools.pairwise(entries):
+            if before.state.is_active and after.note not in (GOING_ON, TRYING_AGAIN):
+                seconds += after.when - before.when
+        return seconds or None
 
     def range_of(self, name: str, other: str | None) -> tuple[Oid, Oid]:
         """The two trees that `vdo diff` compares: parent and job, or the tips of two jobs."""

@@ -178,12 +178,14 @@ class Service:
         *,
         workers: int = 1,
         observe: progress.Observer = progress.ignore,
+        on_end: Callable[[Job], None] = lambda _job: None,
         stop: threading.Event | None = None,
         allow_setup: bool = False,
         approve: Callable[[JobId, str, tuple[str, ...]], bool] | None = None,
     ) -> list[Job]:
         """Run jobs with those that they wait for, or everything queued and interrupted; the jobs that ended.
 
+        `on_end` is told of each of them when it ends, in this thread.
         Raises Stopped when `stop` is set, after all work has come to rest, and what ended the only job of this run.
         """
         from vdo.pipeline.desk import Surroundings  # the pipeline: not on the read path
@@ -210,7 +212,7 @@ class Service:
             approve=approve,
             merger=Ladder(),
         )
-        ended = Schedule(self.reader, self.open_repository, around, wanted).run(workers)
+        ended = Schedule(self.reader, self.open_repository, around, wanted, on_end).run(workers)
         problems = [one.problem for one in ended if one.problem is not None]
         self.problems = tuple(one for one in problems if isinstance(one, VdoError))
         if problems and (len(ended) == 1 or len(problems) > len(self.problems)):
@@ -393,6 +395,7 @@ class Service:
         force: bool = False,
         own_only: bool = False,
         log: Callable[[str], None] = lambda _line: None,
+        only_changes: bool = False,
     ) -> Deployment:
         """Write a job's complete project into `folder`; with `latest` that of the newest completed job of its project.
 
@@ -411,6 +414,7 @@ class Service:
             commit=commit,
             force=force,
             log=log,
+            only_changes=only_changes,
         )
 
     def _how_to_go_on(self, job: Job) -> str:

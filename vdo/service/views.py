@@ -99,6 +99,8 @@ class JobView:
     """None when it left alone what it is judged by."""
     hint: str = ""
     """What to do about a job that cannot go on by itself."""
+    feedback: str = ""
+    """What a person said last with `vdo retry -m`."""
 
     def to_json(self) -> Json:
         job = self.job

@@ -53,7 +53,10 @@ def take(folder: Path, job: JobId) -> Claim:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         if not _locked(descriptor):
-            raise JobBusy(f"job #{job} is being worked on by another process")
+            raise JobBusy(
+                f"job #{job} is being worked on by another process",
+                hint=f"`vdo log -f {job}` follows it, `vdo cancel {job}` stops it",
+            )
         return Claim(job, _renewed(descriptor), folder, descriptor)
     except (OSError, JobBusy) as problem:
         if descriptor >= 0:

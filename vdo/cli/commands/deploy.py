@@ -28,7 +28,14 @@ def deploy_command(session: Session, job: str, folder: Path, latest: bool, force
 
     Files in DIR that vdo did not put there are kept. A first deployment wants a new or empty folder.
     """
-    done = session.service.deploy(job, folder, latest=latest, force=force, log=lambda line: _log(session, line))
+    done = session.service.deploy(
+        job,
+        folder,
+        latest=latest,
+        force=force,
+        log=lambda line: _log(session, line),
+        only_changes=not session.verbose,
+    )
     if session.json:
         output.document(
             {
@@ -47,6 +54,8 @@ def deploy_command(session: Session, job: str, folder: Path, latest: bool, force
     saved = [f"{len(done.saved):,} of yours put aside"] if done.saved else []
     where = terminal.safe_line(str(done.target))
     output.say(f"{formats.number(done.job)} is in {where}  ({', '.join([*parts, *saved])})")
+    if done.saved:
+        output.tell(session, f"what was put aside is below {where}/.vdo-deploy/saved")
 
 
 def _log(session: Session, line: str) -> None:

@@ -58,7 +58,7 @@ def diff_command(ctx: click.Context, session: Session, job: str, rest: tuple[str
         _refuse_deleted(reader, name)
     old, new = session.readings.range_of(job, other)
     if paths:
-        _refuse_unknown(reader, (old, new), paths)
+        _refuse_unknown(reader, job, (old, new), paths)
     if session.json:
         output.document(_document(session, job, other, (old, new), paths))
         return
@@ -84,12 +84,15 @@ def _refuse_deleted(reader: Reader, name: str) -> None:
         raise JobStateError(f"job #{found.id} was deleted", hint=reader.way_back(found))
 
 
-def _refuse_unknown(reader: Reader, sides: tuple[Oid, Oid], paths: Sequence[str]) -> None:
+def _refuse_unknown(reader: Reader, job: str, sides: tuple[Oid, Oid], paths: Sequence[str]) -> None:
     """git shows nothing for a path that is nowhere; that could as well mean that nothing changed there."""
     for path in paths:
         known = (reader.git.run("diff", "--name-only", EMPTY_TREE, side, "--", path) for side in sides)
         if not any(known):
-            raise UsageError(f"{path!r} is neither a job nor a file of what is compared", hint="`vdo files JOB`")
+            raise UsageError(
+                f"{path!r} is neither a job nor a file of what is compared",
+                hint=f"`vdo files {reader.find(job).id}` lists the files of the job",
+            )
 
 
 def _show(reader: Reader, arguments: Sequence[str]) -> None:

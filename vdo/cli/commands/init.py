@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import click
@@ -37,7 +38,9 @@ def init_command(session: Session, folder: Path, source: str | None, branch: str
     if session.json:
         output.document({"path": str(path), "created": made.created, "bare": made.location.bare, "branch": made.branch})
         return
-    shown = safe_line(os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path))
+    place = Path(session.start or ".", folder).resolve()
+    shown = safe_line(os.path.relpath(place) if place.is_relative_to(Path.cwd()) else str(place))
     output.say(f"{'made' if made.created else 'adopted'} {shown}")
-    on = f", or `vdo new TITLE --extends {safe_line(made.branch)}` to go on from its code" if made.branch else ""
-    output.tell(session, f"next: `vdo -C {shown} new TITLE -d DESCRIPTION`{on}")
+    vdo = "vdo" if place == Path.cwd() else f"vdo -C {shlex.quote(shown)}"
+    on = f", or `{vdo} new TITLE --extends {safe_line(made.branch)}` to go on from its code" if made.branch else ""
+    output.tell(session, f"next: `{vdo} new TITLE -d DESCRIPTION`{on}")

@@ -13,6 +13,7 @@ from vdo.cli.pager import paged
 from vdo.cli.session import Session
 from vdo.job import EMPTY_TREE, Job, State
 from vdo.service.views import LogEntry
+from vdo.texts import addressed
 
 EXAMPLES = """
 vdo log 51
@@ -87,7 +88,7 @@ def _print(
 
 
 def _lines(entry: LogEntry, job: int) -> Sequence[str]:
-    first, *rest = formats.addressed(terminal.safe(entry.note), job).strip("\n").split("\n")
+    first, *rest = addressed(terminal.safe(entry.note), job).strip("\n").split("\n")
     head = f"{formats.faint(formats.clock(entry.when))}  {terminal.pad(formats.state(entry.state), 10)}  {first}"
     return [head, *(f"{'':31}  {line}".rstrip() for line in rest if line.strip())]
 

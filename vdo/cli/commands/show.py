@@ -12,6 +12,7 @@ from vdo.cli.command import command, job_argument, pass_session
 from vdo.cli.session import Session
 from vdo.job import Job, JobId, Oid, Revision, State
 from vdo.service.views import CheckView, FileView, JobTitle, JobView, TestsView
+from vdo.texts import addressed
 
 EXAMPLES = """
 vdo show 51
@@ -53,6 +54,10 @@ def lines(view: JobView) -> Iterator[str]:
     if view.description.strip():
         yield ""
         yield from (f"    {line}".rstrip() for line in terminal.safe(view.description).strip("\n").split("\n"))
+    if view.feedback.strip():
+        yield ""
+        yield "feedback"
+        yield from (f"    {line}".rstrip() for line in terminal.safe(view.feedback).strip("\n").split("\n"))
     if view.files:
         yield ""
         yield from _files(view.files)
@@ -75,17 +80,18 @@ def _facts(view: JobView) -> Iterator[tuple[str, str]]:
     yield "finished", formats.when(job.finished_at)
     yield "branch", f"{job.branch} at {view.branch_tip[:12]}" if view.branch_tip else ""
     yield "id", job.uid
-    yield "agent", terminal.safe_line(", ".join(filter(None, (job.agent, job.model))))
+    yield "agent", terminal.safe_line(", ".join(dict.fromkeys(filter(None, (job.agent, job.model)))))
     yield "tokens", formats.tokens(job.usage) if job.usage else ""
     yield "cost", _cost(job)
     tests = view.tests
     counts = (("added", tests.added), ("changed", tests.changed), ("deleted", tests.deleted)) if tests else ()
     yield "tests", ", ".join(f"{len(paths)} {how}" for how, paths in counts if paths)
-    yield "checks", " in ".join(filter(None, (job.checks, job.sandbox)))
+    verdict = job.checks or ("failed" if any(not check.passed for check in view.checks) else "")
+    yield "checks", " in ".join(filter(None, (verdict or ("so far" if view.checks else ""), job.sandbox)))
 
 
 def _error(job: Job) -> str:
-    return formats.addressed(terminal.safe(job.error or ""), job.id).replace("\n", "\n" + " " * 10)
+    return addressed(terminal.safe(job.error or ""), job.id).replace("\n", "\n" + " " * 10)
 
 
 def _parent(view: JobView) -> str:

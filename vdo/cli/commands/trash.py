@@ -24,7 +24,7 @@ def trash_command(session: Session, empty: bool) -> None:
         return
     for job in jobs:
         output.say(f"{formats.number(job.id)} {formats.title(job)}  {formats.faint(formats.when(job.updated_at))}")
-    output.tell(session, "`vdo undelete JOB` brings one back" if jobs else "the trash is empty")
+    output.tell(session, f"`vdo undelete {jobs[0].id}` brings #{jobs[0].id} back" if jobs else "the trash is empty")
 
 
 def _empty(session: Session) -> None:
