@@ -97,7 +97,7 @@ def test_a_child_does_not_have_its_parents_plan_built(project, tmp_path):
     project.make("Parent", agent=recording(tmp_path, *answers), plan_only=True)
     child = project.new("Child", agent=creating(tmp_path, {"b": "b"}), extends="1")
 
-    with pytest.raises(JobStateError, match="job #2 waits for job #1, which is planned") as refused:
+    with pytest.raises(JobStateError, match="job #2 waits for #1, which is planned") as refused:
         project.run(child)
 
     assert refused.value.hint == "`vdo run 1` goes on with it"

@@ -170,7 +170,7 @@ def test_what_cannot_be_run_says_so(project, tmp_path):
     project.service.cancel("1")
     with pytest.raises(JobStateError, match="job #1 is cancelled") as refused:
         project.run(1)
-    assert refused.value.hint.startswith("`vdo retry 1` goes on with it") and refused.value.exit_code == 1
+    assert refused.value.hint.startswith("`vdo retry 1` goes on with it") and refused.value.exit_code == 2
 
 
 def test_running_a_completed_job_again_does_nothing(project, tmp_path):
