@@ -9,7 +9,7 @@ from standins.history import Files, History
 
 from vdo.job import Oid
 from vdo.merge import fold
-from vdo.merge.filling import fills, has_markers, marker_size, size_in, split
+from vdo.merge.filling import fills, has_markers, split
 from vdo.merge.forecast import forecast
 from vdo.merge.threeway import Relation, Side
 from vdo.merge.values import Kind
@@ -172,19 +172,13 @@ TITLE = "Changes\n=======\n"
 def test_markers_are_longer_where_the_text_has_such_lines(history: History) -> None:
     found = step(history, {"a.txt": "x\n"}, {"a.txt": f"{TITLE}one\n"}, {"a.txt": f"{TITLE}two\n"})
     (one,) = found.open
-    assert one.marked is not None and size_in(one.marked) == 8
-    fixed, (place,) = split(one.marked)
+    assert one.marked is not None and one.marker_size == 8
+    fixed, (place,) = split(one.marked, 8)
     assert (place.ours, place.theirs) == (f"{TITLE}one\n".encode(), f"{TITLE}two\n".encode())
-    assert fills(one.marked, f"{TITLE}one\ntwo\n".encode()) == [f"{TITLE}one\ntwo\n".encode()]
+    assert fills(one.marked, f"{TITLE}one\ntwo\n".encode(), 8) == [f"{TITLE}one\ntwo\n".encode()]
     assert not has_markers(f"{TITLE}one\ntwo\n".encode(), 8)
     assert has_markers(one.marked, 8)
     assert fixed == [b"", b""]
-
-
-def test_the_size_of_markers() -> None:
-    assert marker_size([b"a\n", b"<< b\n", b"==========\n"]) == 7
-    assert marker_size([b"<<<<<<< x\n", b"=========\n"]) == 10
-    assert size_in(b"plain\n") == 7
 
 
 def test_a_forecast_names_who_would_resolve_each_file(history: History) -> None:

@@ -198,7 +198,9 @@ class Conversation:
         if phase == "plan":
             blocks.append(self._text(self.prompts.plan(briefing)))
         elif fresh or not more:
-            changes = diff(Tree(work.tree.base), work.tree) if fresh else ""
+            # What differs from the base before a merge is resolved is not this job's work, and the files show it.
+            told = fresh and not briefing.conflicts
+            changes = diff(Tree(work.tree.base), work.tree) if told else ""
             blocks.append(self._text(self.prompts.build(briefing, work.plan, fresh=fresh, changes=changes)))
         blocks += [self._text(text) for text in (more, self._feedback(work)) if text]
         work.transcript.append(Message("user", tuple(blocks)), phase)

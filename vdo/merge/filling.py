@@ -1,13 +1,13 @@
-"""Judging how somebody filled the open places of a file: nothing else may differ, and no side may be lost."""
+"""The open places of a file with conflict markers, and whether somebody filled them and touched nothing else."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-MARKER_SIZE = 7
-_RUN = re.compile(rb"^(<+|\|+|>+|=+)(?=[ \r\n]|$)", re.MULTILINE)
+_LEAST = 7
+"""git's marker size (gitattributes(5), conflict-marker-size); editors look for lines that begin like this."""
+_RUN = re.compile(rb"^(<+|\|+|=+|>+)(?=[ \r\n]|\Z)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -19,62 +19,76 @@ class Place:
     theirs: bytes
 
 
-def marker_size(versions: Iterable[bytes]) -> int:
-    """Git's seven characters, or more where a version has such lines of its own, a title's underline for one."""
-    runs = [len(found[1]) for data in versions for found in _RUN.finditer(data)]
-    return MARKER_SIZE if MARKER_SIZE not in runs else max(runs) + 1
+def marker_size(*versions: bytes) -> int:
+    """Git's seven characters, or more where a version has such lines of its own: the underline of a title, for one."""
+    runs = {len(match.group()) for version in versions for match in _RUN.finditer(version)}
+    return max(runs) + 1 if _LEAST in runs else _LEAST
 
 
-def size_in(marked: bytes) -> int:
-    """How long the markers in such a text are: longer than any other line that looks like one."""
-    return max((len(found[1]) for found in _RUN.finditer(marked) if found[1][:1] == b"<"), default=MARKER_SIZE)
+def has_markers(data: bytes, size: int = _LEAST) -> bool:
+    """A conflict marker of this size is left."""
+    return any(len(match.group()) == size for match in _RUN.finditer(data))
 
 
-def has_markers(data: bytes, size: int = MARKER_SIZE) -> bool:
-    """A conflict marker is left. A file that had such lines in one of its versions must be told apart by the caller."""
-    return any(len(found[1]) == size for found in _RUN.finditer(data))
-
-
-def split(marked: bytes) -> tuple[list[bytes], list[Place]]:
+def split(marked: bytes, size: int = _LEAST) -> tuple[list[bytes], list[Place]]:
     """The fixed texts around the open places of a diff3 text (one more than places), and the places."""
-    fixed: list[bytes] = [b""]
+    fixed: list[list[bytes]] = [[]]
     places: list[Place] = []
-    size = size_in(marked)
-    part = "fixed"
-    parts: dict[str, bytes] = {}
-    for line in marked.splitlines(keepends=True):
-        found = _RUN.match(line)
-        mark = found[1][:1] if found and len(found[1]) == size else b""
-        if part == "fixed" and mark == b"<":
-            part, parts = "ours", {"ours": b"", "base": b"", "theirs": b""}
+    part, parts = "", dict[str, list[bytes]]()
+    for line in _lines(marked):
+        mark = _mark(line, size)
+        if not part and mark == b"<":
+            part, parts = "ours", {"ours": [], "base": [], "theirs": []}
         elif part == "ours" and mark == b"|":
             part = "base"
         elif part in ("ours", "base") and mark == b"=":
             part = "theirs"
         elif part == "theirs" and mark == b">":
-            places.append(Place(parts["ours"], parts["base"], parts["theirs"]))
-            fixed.append(b"")
-            part = "fixed"
-        elif part == "fixed":
-            fixed[-1] += line
+            places.append(Place(*(b"".join(parts[name]) for name in ("ours", "base", "theirs"))))
+            fixed.append([])
+            part = ""
         else:
-            parts[part] += line
-    return fixed, places
+            (parts[part] if part else fixed[-1]).append(line)
+    return [b"".join(lines) for lines in fixed], places
 
 
-def fills(marked: bytes, filled: bytes) -> list[bytes] | None:
-    """What was put into each open place; None when anything around them was changed as well."""
-    fixed, places = split(marked)
-    if not filled.startswith(fixed[0]) or len(filled) < len(fixed[0]) + len(fixed[-1]):
+def fills(marked: bytes, filled: bytes, size: int = _LEAST) -> list[bytes] | None:
+    """What was put into each open place; None when anything around them was changed as well.
+
+    Lines are compared as a whole: what is put into a place cannot run into the line below it.
+    """
+    fixed = [_lines(text) for text in split(marked, size)[0]]
+    if len(fixed) == 1:
         return None
-    if fixed[-1] and not filled.endswith(fixed[-1]):
+    lines = _lines(filled)
+    first, last = fixed[0], fixed[-1]
+    if len(lines) < len(first) + len(last) or lines[: len(first)] != first or lines[len(lines) - len(last) :] != last:
         return None
-    rest = filled[len(fixed[0]) : len(filled) - len(fixed[-1])]
+    rest = lines[len(first) : len(lines) - len(last)]
     found: list[bytes] = []
     for text in fixed[1:-1]:
-        at = rest.find(text) if text else 0
-        if at < 0:
+        at = _find(rest, text)
+        if at is None:
             return None
-        found.append(rest[:at])
+        found.append(b"".join(rest[:at]))
         rest = rest[at + len(text) :]
-    return [*found, rest] if places else None
+    return [*found, b"".join(rest)]
+
+
+def _find(lines: list[bytes], wanted: list[bytes]) -> int | None:
+    """Where these lines first stand; taking the first place leaves most room for the ones that follow."""
+    for at in range(len(lines) - len(wanted) + 1):
+        if lines[at : at + len(wanted)] == wanted:
+            return at
+    return None
+
+
+def _lines(text: bytes) -> list[bytes]:
+    """As git counts them: a lone carriage return ends no line."""
+    return [line for line in re.split(rb"(?<=\n)", text) if line]
+
+
+def _mark(line: bytes, size: int) -> bytes | None:
+    """Which marker a line is."""
+    run = _RUN.match(line)
+    return line[:1] if run is not None and len(run.group()) == size else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +13,12 @@ from vdo.merge.gates import Gates
 from vdo.merge.rungs import climb, rungs_for
 from vdo.merge.texts import readable
 from vdo.merge.threeway import Relation, Side
-from vdo.merge.values import Conflict, Resolution
+from vdo.merge.values import Conflict, Kind, Resolution, Stage
 from vdo.merge.workbench import Workbench
-from vdo.tree import Content, Mode
+from vdo.tree import Content, Entry, Mode
 
 PREFER = ("ours", "theirs")
+Changes = dict[str, Content | Entry | None]
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ class Open:
 
     conflict: Conflict
     marked: bytes | None
+    marker_size: int
     reason: str
     """Why the rungs left it."""
 
@@ -47,6 +47,8 @@ class Step:
     tree: Oid
     resolved: tuple[Resolved, ...] = ()
     open: tuple[Open, ...] = ()
+    merged: tuple[str, ...] = ()
+    """Files that both sides changed, and that git merged."""
     contained: bool = False
     """There was nothing to do: the commit is part of the others."""
 
@@ -63,11 +65,10 @@ def step(
         if len(merged) > 1 or bench.tree_of(ours.commit) != tree:
             names = "+".join(side.name for side in merged)
             ours = Side(names, bench.commit(tree, [side.commit for side in merged]))
-        relation = threeway.relation(bench, ours.commit, theirs.commit)
-        if relation is Relation.CONTAINS:
+        if threeway.relation(bench, ours.commit, theirs.commit) is Relation.CONTAINS:
             return Step(tree, contained=True)
         git = threeway.merge(bench, ours, theirs, unrelated=unrelated)
-        changes: dict[str, Content | None] = {}
+        changes: Changes = {}
         resolved: list[Resolved] = []
         still_open: list[Open] = []
         rungs = rungs_for(bench.paths(git.tree)) if git.conflicts else ()
@@ -76,52 +77,56 @@ def step(
             if isinstance(result, Resolution):
                 changes[conflict.path] = Content(result.mode, result.data)
                 resolved.append(Resolved(conflict.path, result.how))
-            elif prefer:
-                changes[conflict.path] = _preferred(conflict, prefer)
+            elif prefer and conflict.kind not in _PLACES:
+                changes[conflict.path] = _preferred(bench, conflict, prefer)
                 resolved.append(Resolved(conflict.path, prefer))
             else:
-                marked = marked_text(conflict, ours.name, theirs.name)
-                if marked is not None:
-                    changes[conflict.path] = Content(conflict.mode, marked)
-                still_open.append(Open(conflict, marked, result.reason))
+                left = open_file(bench, conflict, (ours, theirs), result.reason)
+                if left.marked is not None:
+                    changes[conflict.path] = Content(conflict.mode, left.marked)
+                still_open.append(left)
         done = bench.write_tree(git.tree, changes)
         bench.keep()
-        return Step(done, tuple(resolved), tuple(still_open))
+        return Step(done, tuple(resolved), tuple(still_open), git.merged)
 
 
-def _preferred(conflict: Conflict, prefer: str) -> Content | None:
+# These are about where a file belongs. git keeps every version of it: to take one side would delete the other's files.
+_PLACES = frozenset({Kind.DIRECTORY_FILE, Kind.DIRECTORY_RENAME})
+
+
+def _preferred(bench: Workbench, conflict: Conflict, prefer: str) -> Content | Entry | None:
     """One side's version of the open places; of the whole file where it has no text to merge."""
-    if conflict.kind.is_text and conflict.ours is not None and conflict.theirs is not None:
-        merged = _merge_file(conflict, [f"--{prefer}"])
+    if conflict.kind.is_text:
+        merged = _merge_file(bench, conflict, [f"--{prefer}"])
         if merged is not None:
             return Content(conflict.mode, merged)
     stage = conflict.ours if prefer == "ours" else conflict.theirs
-    return None if stage is None else Content(stage.mode, stage.data)
+    return None if stage is None else Entry(stage.mode, stage.oid)
 
 
-def marked_text(conflict: Conflict, ours: str, theirs: str) -> bytes | None:
-    """The file with diff3 markers around each open place; None where that means nothing (binary, deleted, ...)."""
-    if not conflict.kind.is_text or conflict.ours is None or conflict.theirs is None:
-        return None
-    labels = ["-L", _line(ours), "-L", "base", "-L", _line(theirs)]
-    size = marker_size(data for _, data in stages(conflict).values())
-    return _merge_file(conflict, ["--diff3", f"--marker-size={size}", *labels])
+def open_file(bench: Workbench, conflict: Conflict, sides: tuple[Side, Side], reason: str) -> Open:
+    """The file with diff3 markers around each open place; without text where that means nothing (binary, deleted)."""
+    if not conflict.kind.is_text:
+        return Open(conflict, None, 0, reason)
+    size = marker_size(*(stage.data for stage in (conflict.base, conflict.ours, conflict.theirs) if stage is not None))
+    ours, theirs = (_line(side.name) for side in sides)
+    options = ["--diff3", f"--marker-size={size}", "-L", ours, "-L", "base", "-L", theirs]
+    return Open(conflict, _merge_file(bench, conflict, options), size, reason)
 
 
 def _line(name: str) -> str:
     return " ".join(name.split())[:100] or "side"
 
 
-def _merge_file(conflict: Conflict, options: Sequence[str]) -> bytes | None:
-    with tempfile.TemporaryDirectory(prefix="vdo-merge-") as folder:
-        names = []
-        for name, stage in (("ours", conflict.ours), ("base", conflict.base), ("theirs", conflict.theirs)):
-            path = Path(folder, name)
-            path.write_bytes(stage.data if stage is not None else b"")
-            names.append(str(path))
-        command = ["git", "merge-file", "-p", "-q", *options, *names]
-        done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
-    return done.stdout if 0 <= done.returncode < 128 else None
+def _merge_file(bench: Workbench, conflict: Conflict, options: Sequence[str]) -> bytes | None:
+    """None where git finds it binary after all. The exit code is the number of open places, up to 127."""
+    names = []
+    for name, stage in (("ours", conflict.ours), ("base", conflict.base), ("theirs", conflict.theirs)):
+        path = bench.folder / name
+        path.write_bytes(stage.data if stage is not None else b"")
+        names.append(str(path))
+    code, merged = bench.git("merge-file", "-p", "-q", *options, *names, expect=range(256))
+    return merged if code < 128 else None
 
 
 def judge(conflict: Conflict, filled: bytes) -> str | None:
@@ -138,6 +143,10 @@ def judge(conflict: Conflict, filled: bytes) -> str | None:
 
 
 def stages(conflict: Conflict) -> Mapping[str, tuple[Mode, bytes]]:
-    """The versions of an open file that exist, by side."""
+    """The versions of an open file that exist, by side; a submodule's is the id of its commit."""
     sides = (("base", conflict.base), ("ours", conflict.ours), ("theirs", conflict.theirs))
-    return {name: (stage.mode, stage.data) for name, stage in sides if stage is not None}
+    return {name: (stage.mode, _data(stage)) for name, stage in sides if stage is not None}
+
+
+def _data(stage: Stage) -> bytes:
+    return stage.oid.encode() if stage.mode is Mode.SUBMODULE else stage.data

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from vdo.errors import RepositoryError
 from vdo.job import EMPTY_TREE, Oid
-from vdo.tree import Content, Mode
+from vdo.tree import Content, Entry, Mode
 
 if TYPE_CHECKING:
     import pygit2
@@ -133,7 +133,7 @@ class Workbench:
         names = self.git("diff-tree", "-r", "-z", "--name-only", "--no-renames", before, after)[1].split(b"\0")
         return frozenset(os.fsdecode(name) for name in names if name)
 
-    def write_tree(self, base: Oid, changes: Mapping[str, Content | None]) -> Oid:
+    def write_tree(self, base: Oid, changes: Mapping[str, Content | Entry | None]) -> Oid:
         """`base` with these files replaced, added or (None) removed."""
         if not changes:
             return base
@@ -145,7 +145,8 @@ class Workbench:
             if change is None:
                 lines.append(b"0 " + b"0" * 40 + b"\t" + name + b"\0")
             else:
-                lines.append(f"{change.mode:o} {self.write(change.data)}\t".encode() + name + b"\0")
+                oid = change.oid if isinstance(change, Entry) else self.write(change.data)
+                lines.append(f"{change.mode:o} {oid}\t".encode() + name + b"\0")
         self.git("update-index", "-z", "--index-info", stdin=b"".join(lines))
         return Oid(self.git("write-tree")[1].decode().strip())
 

@@ -34,7 +34,7 @@ from vdo.tree import Content, Entry, Tree
 from vdo.work import Agent, Briefing
 
 if TYPE_CHECKING:
-    from vdo.pipeline.merging import Merger, Progress
+    from vdo.pipeline.conflicts import Merger, Progress
 
 EXITED = "exited"
 """Not empty in the record once a command agent has ended well: its only checkpoint, it is not started again."""
@@ -130,6 +130,10 @@ class Desk:
         patterns = self.checker.protects
         if patterns and protected(patterns, [path]):
             raise BadPath(f"{path!r} is protected by the project ({FILE}: protect): leave it as it is")
+
+    def forget_briefing(self) -> None:
+        """The tree is another one now: what an agent is told next is put together anew."""
+        self._briefing = None
 
     def start(self, start: record.Start) -> None:
         """Begin from these commits: the tree is the base's, nothing is changed yet."""

@@ -70,7 +70,7 @@ def retry(repository: Repository, job: Job, feedback: str, budget: Budget | None
         )
     if job.state in RUNNABLE and not job.state.is_active:
         raise JobStateError(f"job #{job.id} is {job.state.value}", hint=f"`vdo run {job.id}` runs it")
-    if job.state not in RUNNABLE and job.state not in (State.FAILED, State.CANCELLED):
+    if job.state not in RUNNABLE and job.state not in (State.FAILED, State.CANCELLED, State.CONFLICTED):
         raise JobStateError(f"job #{job.id} is {job.state.value}: there is nothing to go on with")
     if feedback.strip() and is_rollback(repository, job):
         raise UsageError(f"job #{job.id} is a rollback: there is no agent that would hear what you say")

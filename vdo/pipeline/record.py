@@ -8,6 +8,7 @@ plan.json, notes.json    what the agent intends, and why it touched each file
 conversation/            request.json, index.json and one file per message
 calls.json               what every call to a model cost
 checks.json, checks/     how the checks ended last, and what each round printed
+merge.json, conflicts/   how far a merge is (see conflicts)
 rounds.json              how often they were run, and for which rounds the agent has had its turn
 """
 

@@ -11,6 +11,7 @@ from vdo.pipeline.checks import first_checks
 from vdo.pipeline.record import RecordFiles
 from vdo.store import objects, specs
 from vdo.store.repository import Repository
+from vdo.tree import Tree
 
 
 def replay(repository: Repository, job: Job) -> tuple[JobId, Oid, Oid, int, str]:
@@ -26,6 +27,10 @@ def replay(repository: Repository, job: Job) -> tuple[JobId, Oid, Oid, int, str]
     transcript = record.load_transcript(files)
     if not transcript.messages:
         return job.id, expected, work, 0, "recorded tree of a job without a conversation"
+    answers = sum(message.role == "assistant" for message in transcript.messages)
+    if job.merges:
+        tree = _replay_merge(repository, job)
+        return job.id, expected, objects.preview(repo, tree), answers, ""
     base = objects.tree_of(repo, job.base) if job.base else EMPTY_TREE
     tree = objects.load(repo, base)
     # A project gets its first checks once it is built: a repair may have changed them.
@@ -37,5 +42,20 @@ def replay(repository: Repository, job: Job) -> tuple[JobId, Oid, Oid, int, str]
     if text is not None:
         tree.write(FILE, text)
     replay_messages(transcript.messages[built:], tree)
-    answers = sum(message.role == "assistant" for message in transcript.messages)
     return job.id, expected, objects.preview(repo, tree), answers, ""
+
+
+def _replay_merge(repository: Repository, job: Job) -> Tree:
+    """The recorded answers, each fed to what git or a person had made of the parents until then.
+
+    What changed in an entry that came without an answer was done by somebody else, and is taken as it is recorded.
+    """
+    tree, known, before = objects.load(repository.repo, EMPTY_TREE), 0, EMPTY_TREE
+    for entry in list(repository.journals.entries(job.journal))[::-1]:
+        messages = record.load_transcript(RecordFiles(objects.StoredTree(repository.repo, entry.record))).messages
+        if len(messages) > known:
+            replay_messages(messages[known:], tree)
+        elif entry.work != before:
+            tree = objects.load(repository.repo, entry.work)
+        known, before = len(messages), entry.work
+    return tree

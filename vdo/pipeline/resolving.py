@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
-from pathlib import Path
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
 
 from vdo.errors import JobStateError, UsageError
 from vdo.job import Job, Oid, State
-from vdo.pipeline.merging import FILE, Merger, OpenFile, Progress, with_trailers
+from vdo.pipeline.conflicts import FILE, Merger, OpenFile, Progress, Version, with_trailers
 from vdo.pipeline.record import RecordFiles
 from vdo.store import checkout, claims, objects, throwaway
 from vdo.store.repository import Repository
-from vdo.tree import Content, Tree
+from vdo.tree import Content, Entry, Mode, Tree
 
 _NOTE = ".git/vdo-resolve.json"
+_NAMES = {"A": "CREATED", "M": "MODIFIED", "D": "DELETED"}
 
 
 def open_files(repository: Repository, job: Job) -> Progress:
     """What is open; raises JobStateError for a job that is not in conflict."""
-    if job.state is not State.CONFLICTED:
-        raise JobStateError(f"job #{job.id} is {job.state.value}: there is no conflict to resolve")
-    return Progress.load(_record(repository, job).get(FILE))
+    if job.state in (State.CONFLICTED, State.FAILED):
+        progress = Progress.load(_record(repository, job))
+        if progress.open:
+            return progress
+    raise JobStateError(
+        f"job #{job.id} is {job.state.value}: there is no conflict to resolve",
+        hint=f"`vdo show {job.id}` says where it stands",
+    )
 
 
 def _record(repository: Repository, job: Job) -> RecordFiles:
@@ -33,20 +40,29 @@ def check_out(repository: Repository, job: Job, folder: Path) -> tuple[OpenFile,
     """Write the merge as far as it is into `folder`, which is new or empty, with a `.git` that knows the conflicts."""
     progress = open_files(repository, job)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is not empty", hint="name a new folder: vdo resolve JOB --checkout DIR")
+        raise UsageError(
+            f"{folder} is there already, and not empty", hint=f"name a new folder: vdo resolve {job.id} --checkout DIR"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     work, _ = repository.journals.trees(job.journal)
-    checkout.write(objects.load(repository.repo, work), folder)
+    tree = objects.load(repository.repo, work)
+    checkout.write(tree, folder)
+    for path in tree:
+        if tree.mode(path) is Mode.SUBMODULE:
+            (folder / path).mkdir(parents=True, exist_ok=True)  # as git does: without it the submodule looks deleted
     stages = {
-        file.path: {
-            side: (version.mode, objects.store_content(repository.repo, Content(version.mode, version.data)).oid)
-            for side, version in file.versions.items()
-        }
+        file.path: {side: _staged(repository, version) for side, version in file.versions.items()}
         for file in progress.open
     }
     throwaway.of_conflict(repository.git, folder, _sides(repository, job, progress), work, stages)
     (folder / _NOTE).write_text(json.dumps({"job": job.uid, "journal": job.journal}))
     return progress.open
+
+
+def _staged(repository: Repository, version: Version) -> tuple[Mode, Oid]:
+    if version.mode is Mode.SUBMODULE:
+        return version.mode, Oid(version.data.decode())
+    return version.mode, objects.store_content(repository.repo, Content(version.mode, version.data)).oid
 
 
 def _sides(repository: Repository, job: Job, progress: Progress) -> tuple[Oid, Oid]:
@@ -57,19 +73,46 @@ def _sides(repository: Repository, job: Job, progress: Progress) -> tuple[Oid, O
 
 
 def take_in(repository: Repository, job: Job, folder: Path, merger: Merger) -> Job:
-    """Read a resolved folder back; the job can go on then. Raises UsageError while a marker is left."""
+    """Read a resolved folder back; the job can go on then. Raises UsageError while something is undecided."""
     progress = open_files(repository, job)
     _check_folder(job, folder)
     work, _ = repository.journals.trees(job.journal)
     tree = objects.load(repository.repo, work)
-    checkout.adopt(tree, checkout.read_folder(repository.git, tree, folder))
-    left = [file.path for file in progress.open if _is_marked(tree, file, merger)]
-    if left:
+    changes = checkout.read_folder(repository.git, tree, folder)
+    backup = _backups(progress.open)
+    kept = {path: change for path, change in changes.items() if path in tree or not backup.fullmatch(path)}
+    checkout.adopt(tree, kept)
+    unmerged, links = throwaway.unmerged(repository.git, folder)
+    for file in progress.open:
+        _take_link(tree, file, links)
+    undecided = [
+        file.path
+        for file in progress.open
+        if file.marked is None and file.path in unmerged and file.path in tree and file.path not in tree.changes
+    ]
+    _refuse_marked(tree, progress.open, merger, f"resolve them, then: vdo resolve {job.id} --continue {folder}")
+    if undecided:
         raise UsageError(
-            f"conflict markers are left in {', '.join(left)}",
-            hint=f"resolve them, then: vdo resolve {job.id} --continue",
+            f"nothing was decided about {', '.join(undecided)}",
+            hint=f"in {folder}: `git add FILE` keeps what is there, `git rm FILE` removes it",
         )
-    return store_resolution(repository, job, tree, progress, "by hand")
+    return _store(repository, job, tree, progress)
+
+
+def _backups(files: Iterable[OpenFile]) -> re.Pattern[str]:
+    """What `git mergetool` leaves beside the files that it resolves (git-mergetool(1), mergetool.keepBackup)."""
+    names = []
+    for file in files:
+        end = PurePosixPath(file.path).suffix
+        stem = re.escape(file.path.removesuffix(end))
+        names.append(rf"{re.escape(file.path)}\.orig|{stem}_(?:BACKUP|BASE|LOCAL|REMOTE)_[0-9]+{re.escape(end)}")
+    return re.compile("|".join(names))
+
+
+def _take_link(tree: Tree, file: OpenFile, links: Mapping[str, Oid]) -> None:
+    """A submodule is no file: what was decided about it is in the folder's index."""
+    if any(version.mode is Mode.SUBMODULE for version in file.versions.values()) and file.path in links:
+        tree.changes[file.path] = Entry(Mode.SUBMODULE, links[file.path])
 
 
 def take_files(repository: Repository, job: Job, texts: Mapping[str, bytes | None], merger: Merger) -> Job:
@@ -88,24 +131,33 @@ def take_files(repository: Repository, job: Job, texts: Mapping[str, bytes | Non
             tree.write(file.path, data)
         elif file.path in tree:
             tree.delete(file.path)
-    left = [file.path for file in progress.open if _is_marked(tree, file, merger)]
+    _refuse_marked(tree, progress.open, merger, "decide every open place")
+    return _store(repository, job, tree, progress)
+
+
+def _refuse_marked(tree: Tree, files: Iterable[OpenFile], merger: Merger, hint: str) -> None:
+    texts = [file for file in files if file.marked is not None and file.path in tree]
+    left = [file.path for file in texts if merger.has_markers(file, tree.read(file.path))]
     if left:
-        raise UsageError(f"conflict markers are left in {', '.join(left)}", hint="decide every open place")
-    return store_resolution(repository, job, tree, progress, "by hand")
+        raise UsageError(f"conflict markers are left in {', '.join(left)}", hint=hint)
 
 
-def store_resolution(repository: Repository, job: Job, tree: Tree, progress: Progress, how: str) -> Job:
+def _store(repository: Repository, job: Job, tree: Tree, progress: Progress) -> Job:
     """Journal a person's decisions; the job goes on with its next run."""
-    resolved = (*progress.resolved, *((file.path, "person") for file in progress.open))
+    paths = [file.path for file in progress.open]
+    done = progress.settled(paths, "person")
+    before, _ = repository.journals.trees(job.journal)
     claim = claims.take(repository.location.own, job.id)
     try:
-        ready = dataclasses.replace(job, state=State.PLANNING, error=None, claim=None, finished_at=None)
-        note = f"Resolved {how}\n\n" + "\n".join(f"[RESOLVED] {file.path} (person)" for file in progress.open)
-        done = Progress(progress.done, resolved)
-        ready = with_trailers(ready, done)
         with repository.writing():
+            work = objects.store(repository.repo, tree)
+            lines = [f"[RESOLVED] {path} (person)" for path in paths]
+            differs = objects.differences(repository.repo, before, work)
+            lines += [f"[{_NAMES[status]}] {path}" for path, status in differs if path not in paths]
+            ready = dataclasses.replace(job, state=State.PLANNING, error=None, claim=None, finished_at=None)
+            note = "Resolved by hand\n\n" + "\n".join(lines)
             return repository.journals.append(
-                ready, note, work=objects.store(repository.repo, tree), record={FILE: done.dump()}
+                with_trailers(ready, done), note, work=work, record={FILE: done.dump(), **done.dump_open()}
             )
     finally:
         claim.release()
@@ -123,10 +175,3 @@ def _check_folder(job: Job, folder: Path) -> None:
             f"{folder} belongs to another job, or to an earlier state of this one",
             hint=f"make a new one: vdo resolve {job.id} --checkout DIR",
         )
-
-
-def _is_marked(tree: Tree, file: OpenFile, merger: Merger) -> bool:
-    """A marker is left that none of the versions had."""
-    if file.path not in tree or any(merger.has_markers(version.data) for version in file.versions.values()):
-        return file.path in tree and file.marked is not None and tree.read(file.path) == file.marked
-    return merger.has_markers(tree.read(file.path))

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vdo.job import Oid
-from vdo.merge import fold
-from vdo.merge.filling import fills, has_markers, size_in
+from vdo.merge import filling, fold
 from vdo.merge.threeway import Side
 from vdo.merge.values import Conflict, Kind, Stage
-from vdo.pipeline.merging import Merged, OpenFile, Version
+from vdo.pipeline.conflicts import Merged, OpenFile, Version
 
 
 class Ladder:
@@ -30,26 +29,27 @@ class Ladder:
         found = fold.step(repository, tree, sides, Side(*theirs), prefer=prefer, unrelated=unrelated)
         return Merged(
             found.tree,
-            tuple((one.path, one.how) for one in found.resolved),
+            (*((path, "git") for path in found.merged), *((one.path, one.how) for one in found.resolved)),
             tuple(_open_file(one) for one in found.open),
+            found.contained,
         )
 
     def judge(self, file: OpenFile, filled: bytes | None) -> str | None:
         if filled is None:
             return "the file is gone: both sides have it"
-        if file.marked is not None and has_markers(filled, size_in(file.marked)):
+        if self.has_markers(file, filled):
             return "a conflict marker is left"
-        if file.marked is None or fills(file.marked, filled) is None:
+        if file.marked is None or filling.fills(file.marked, filled, file.marker_size) is None:
             return "lines outside of the open places were changed: bring them back as they were"
         return fold.judge(_conflict(file), filled)
 
-    def has_markers(self, data: bytes) -> bool:
-        return has_markers(data)
+    def has_markers(self, file: OpenFile, data: bytes) -> bool:
+        return file.marker_size > 0 and filling.has_markers(data, file.marker_size)
 
 
 def _open_file(one: fold.Open) -> OpenFile:
     versions = {side: Version(mode, data) for side, (mode, data) in fold.stages(one.conflict).items()}
-    return OpenFile(one.conflict.path, one.conflict.kind.value, one.reason, one.marked, versions)
+    return OpenFile(one.conflict.path, one.conflict.kind.value, one.reason, one.marked, one.marker_size, versions)
 
 
 def _conflict(file: OpenFile) -> Conflict:

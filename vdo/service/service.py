@@ -26,12 +26,15 @@ from vdo.store.reader import Reader
 
 if TYPE_CHECKING:
     from vdo.config import Config
-    from vdo.pipeline.merging import OpenFile, Progress
+    from vdo.pipeline.conflicts import OpenFile, Progress
     from vdo.pipeline.waiting import Waiting
     from vdo.publish.deploy import DeployFile, Deployment
     from vdo.publish.land import Landing
     from vdo.service.doctor import Finding
     from vdo.store.repository import Repository
+
+ON_CONFLICT = ("agent", "manual", "fail", "ours", "theirs")
+"""Who decides what git and the syntax leave open."""
 
 Flags = Mapping[str, str | Sequence[str] | None]
 
@@ -50,6 +53,8 @@ class NewJob:
     budget: Budget | None = None
     plan_only: bool = False
     on_conflict: str | None = None
+    unrelated: bool = False
+    """What it merges may have no common ancestor."""
     project: str | None = None
     extra: tuple[tuple[str, str], ...] = ()
     """Further trailers: what a review or an issue is to be told later."""
@@ -119,19 +124,22 @@ class Service:
         """Record a job; durable when this returns. Raises UsageError, RevisionNotFound, AgentUnavailable, ..."""
         from vdo.texts import clean_description, clean_title
 
-        extends = None if request.extends is None else self._parent(request.extends)
-        merges = tuple(self._parent(name) for name in request.merges)
+        names = [*([] if request.extends is None else [request.extends]), *request.merges]
+        parents = [self._parent(name) for name in names]
+        if len(parents) > 1:
+            _check_merge(self.reader, parents, request.on_conflict, unrelated=request.unrelated)
         spec = JobSpec(
             title=clean_title(request.title),
             description=clean_description(request.description),
-            extends=extends,
-            merges=merges,
+            extends=parents[0] if parents else None,
+            merges=tuple(parents[1:]),
             agent=self.check_agent(request.agent),
             model=request.model,
             checks=_checks(request.checks),
             budget=request.budget or Budget(),
             plan_only=request.plan_only,
             on_conflict=request.on_conflict or "agent",
+            unrelated=request.unrelated,
             project=None if request.project is None else self.reader.find(request.project).project,
         )
         return self._record(spec, request.extra)
@@ -317,10 +325,10 @@ class Service:
 
         if len(names) < 2:
             raise UsageError("a merge needs at least two jobs or revisions", hint="vdo merge 51 52")
-        if agent is not None:
+        if agent is not None or on_conflict == "agent":
             agent = self.check_agent(agent)
         parents = [self._parent(name) for name in names]
-        self._check_merge(parents, unrelated)
+        _check_merge(self.reader, parents, on_conflict, unrelated=unrelated)
         joined = ", ".join(map(str, parents[:-1])) + f" and {parents[-1]}"
         return self._record(
             JobSpec(
@@ -334,25 +342,6 @@ class Service:
                 unrelated=unrelated,
             )
         )
-
-    def _check_merge(self, parents: Sequence[Parent], unrelated: bool) -> None:
-        """Look at what is known already: a parent that waits is looked at when the merge runs."""
-        from vdo.merge.threeway import UnrelatedHistories
-
-        tips = []
-        for parent in parents:
-            job = self.reader.by_ref(parent) if isinstance(parent, JobRef) else None
-            tip = parent.commit if isinstance(parent, Revision) else self.reader.tip(job) if job is not None else None
-            tips.append(tip)
-        for at, (parent, tip) in enumerate(zip(parents, tips, strict=True)):
-            for other, known in zip(parents[at + 1 :], tips[at + 1 :], strict=True):
-                if tip is None or known is None:
-                    continue
-                for inner, outer, names in ((tip, known, (parent, other)), (known, tip, (other, parent))):
-                    if self.reader.contains(inner, outer):
-                        raise UsageError(f"{names[0]} is part of {names[1]} already: there is nothing to merge")
-                if not unrelated and self.reader.git.try_run("merge-base", tip, known).returncode:
-                    raise UnrelatedHistories(f"{parent} and {other} have no common ancestor")
 
     def conflicts(self, name: str) -> Progress:
         """What is open in a conflicted merge; raises JobStateError for other jobs."""
@@ -379,6 +368,14 @@ class Service:
         from vdo.service.merger import Ladder
 
         return take_files(self.repository, self.reader.find(name), texts, Ladder())
+
+    def abort_conflict(self, name: str) -> Job:
+        """Give up a conflicted merge: the job is cancelled, `retry` goes on with it."""
+        from vdo.pipeline.resolving import open_files
+
+        job = self.reader.find(name)
+        open_files(self.repository, job)
+        return self.cancel(name) if job.state is State.CONFLICTED else job
 
     def replay(self, name: str) -> Replay:
         """Feed the recorded answers to the base in memory and compare trees; nothing is written, called or paid."""
@@ -506,6 +503,14 @@ def _checks(commands: Sequence[str]) -> tuple[str, ...]:
     if any(not command.strip() or "\0" in command for command in commands):
         raise UsageError("a check is empty", hint='name a command: --check "pytest -q"')
     return tuple(commands)
+
+
+def _check_merge(reader: Reader, parents: Sequence[Parent], on_conflict: str | None, *, unrelated: bool) -> None:
+    from vdo.service.parents import check_merge  # the package merge: not on the read path
+
+    if on_conflict not in (None, *ON_CONFLICT):
+        raise UsageError(f"a conflict cannot be left to {on_conflict!r}", hint=f"one of: {', '.join(ON_CONFLICT)}")
+    check_merge(reader, parents, unrelated=unrelated)
 
 
 def _again(title: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -92,7 +93,35 @@ def of_tree(git: Git, tree: Oid, folder: Path, title: str, environ: Mapping[str,
 def of_conflict(git: Git, folder: Path, sides: tuple[Oid, Oid], work: Oid, stages: Stages) -> None:
     """A merge of two trees that stopped at open files."""
     ours, theirs = sides
-    blobs = [oid for versions in stages.values() for _, oid in versions.values()]
+    versions = [version for sides in stages.values() for version in sides.values()]
+    blobs = [oid for mode, oid in versions if mode is not Mode.SUBMODULE]  # its commit is in another repository
     made = Throwaway(git, folder, [ours, theirs, work, *blobs], git.environ)
     made.stand_at(made.commit(ours, "Ours"))
     made.merge_in_progress(made.commit(theirs, "Theirs"), work, stages)
+
+
+def unmerged(git: Git, folder: Path) -> tuple[set[str], dict[str, Oid]]:
+    """What the index in `folder` says: the paths that nobody has decided yet, and the submodules with their commits.
+
+    Asked with a git dir of our own: the folder's configuration may have been written by anybody.
+    """
+    with tempfile.TemporaryDirectory(prefix="vdo-") as own:
+        environ = {**git.environ, "GIT_INDEX_FILE": str(folder.absolute() / ".git" / "index")}
+        for command in (
+            ["init", "--quiet", "--bare", "--template=", own],
+            [f"--git-dir={own}", "ls-files", "-s", "-z"],
+        ):
+            done = subprocess.run(["git", *command], env=environ, capture_output=True, check=False)
+            if done.returncode:
+                said = done.stderr.decode("utf-8", "replace").strip()
+                raise RepositoryError(f"the index of {folder} cannot be read: {said}")
+    left: set[str] = set()
+    links: dict[str, Oid] = {}
+    for line in done.stdout.split(b"\0")[:-1]:
+        head, _, name = line.partition(b"\t")
+        mode, oid, stage = head.decode().split(" ")
+        if stage != "0":
+            left.add(os.fsdecode(name))
+        elif int(mode, 8) == Mode.SUBMODULE:
+            links[os.fsdecode(name)] = Oid(oid)
+    return left, links

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request, Response
 
 from vdo.job import Job
-from vdo.pipeline.merging import OpenFile
+from vdo.pipeline.conflicts import OpenFile
 from vdo.service.service import Service
 from vdo.web import acts, answers
 from vdo.web.api import models

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from vdo.errors import UsageError, VdoError
 from vdo.merge import filling
-from vdo.pipeline.merging import OpenFile
+from vdo.pipeline.conflicts import OpenFile
 from vdo.service.service import Service
 from vdo.service.views import JobView
 from vdo.web import acts
@@ -84,7 +84,7 @@ def _places(name: str, file: OpenFile, form: Form) -> list[Place]:
     if not _is_text(file):
         return []
     assert file.marked is not None
-    fixed, places = filling.split(file.marked)
+    fixed, places = filling.split(file.marked, file.marker_size)
     found = []
     for number, place in enumerate(places):
         own = f"{name}-{number}"
@@ -126,7 +126,7 @@ def decisions(files: Sequence[OpenPage]) -> dict[str, bytes | None]:
 
 def _filled(one: OpenPage) -> bytes:
     assert one.file.marked is not None
-    fixed, _ = filling.split(one.file.marked)
+    fixed, _ = filling.split(one.file.marked, one.file.marker_size)
     text = fixed[0]
     for number, place in enumerate(one.places):
         text += _chosen(one, place).encode() + fixed[number + 1]
