@@ -100,7 +100,7 @@ def test_a_child_does_not_have_its_parents_plan_built(project, tmp_path):
     with pytest.raises(JobStateError, match="job #2 waits for #1, which is planned") as refused:
         project.run(child)
 
-    assert refused.value.hint == "`vdo run 1` goes on with it"
+    assert "`vdo run 1`" in refused.value.hint
     assert [job.state for job in project.run(1, 2)] == [State.COMPLETED, State.COMPLETED]
 
 
