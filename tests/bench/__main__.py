@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bench import bench_create, bench_job, bench_read, bench_sandbox
+from bench import bench_create, bench_job, bench_read, bench_sandbox, bench_web
 
 
 def main() -> int:
-    results = [module.main() for module in (bench_job, bench_read, bench_create, bench_sandbox)]
+    results = [module.main() for module in (bench_job, bench_read, bench_create, bench_sandbox, bench_web)]
     return 0 if all(results) else 1
 
 

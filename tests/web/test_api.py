@@ -182,6 +182,11 @@ def test_a_job_whose_agent_is_a_command_line_is_not_started_again(web: Front, sh
     assert "command line" in web.post("/api/jobs/1/retry", {}, 409)["detail"]
     assert web.get("/api/jobs/1")["state"] == "cancelled"
 
+    shop.repository.journals.create(JobSpec("y", agent="sh -c 'echo owned > owned'"), None)
+    assert "`vdo run 2`" in web.post("/api/jobs/2/run", status=409)["hint"]
+    assert web.post("/api/jobs", {"title": "on it", "extends_job_id": 2}, 409)["code"] == "agent-unavailable"
+    assert web.get("/api/jobs/2")["state"] == "queued" and len(web.get("/api/jobs")["jobs"]) == 2
+
 
 def test_problems_carry_the_hints_of_the_command_line(web: Front, shop: Workshop) -> None:
     missing = web.get("/api/jobs/9", 404)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from starlette.testclient import TestClient
 
 from vdo.job import State
 from vdo.tree import Content, Mode
+from vdo.web.pages import record
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
@@ -324,3 +326,52 @@ def bare(tmp_path: Path, settings: None) -> Iterator[Front]:
 
 def test_a_clone_is_called_by_its_folder(bare: Front) -> None:
     assert bare.site.name == "clone"
+
+
+def test_large_jobs_have_small_pages(visitor: TestClient, shop: Workshop, web: Front, tmp_path: Path) -> None:
+    """Thousands of files, a long description, a long conversation: nothing is lost, and no page is over 100 kB."""
+    files = {f"folder{n % 40}/module_with_a_name_{n}.py": "x = 1\n" for n in range(3000)}
+    root = shop.job("Large", files, description="word " * 50_000)
+    shop.job("On it", dict.fromkeys(list(files)[:1500], "x = 2\n"), extends=root)
+    answers = [
+        {
+            "text": f"{'say ' * 5000}",
+            "tools": [{"name": "write", "input": {"file_path": f"f{n}", "content": "y" * 9000}}],
+        }
+        for n in range(30)
+    ]
+    (tmp_path / "scribe.json").write_text(
+        json.dumps({"answers": [{"plan": {"summary": "s", "tasks": [], "checks": []}}, *answers, {"text": "done"}]})
+    )
+    web.post("/api/jobs", {"title": "Talkative"}, 201)
+    assert web.wait(3)["state"] == "completed"
+    for path in (
+        "/jobs/1",
+        "/jobs/2",
+        "/jobs/2/files",
+        "/jobs/3/conversation",
+        "/jobs/3/log",
+        "/jobs/3",
+        "/projects/1",
+    ):
+        answer = visitor.get(path)
+        assert answer.status_code == 200 and len(answer.content) < 100_000, (path, len(answer.content))
+    assert visitor.get("/jobs/1/description").text == "word " * 50_000
+    assert (
+        "say say" in visitor.get("/jobs/3/conversation/4").text
+        and visitor.get("/jobs/3/conversation/999").status_code == 404
+    )
+    last = visitor.get("/jobs/2/files?from=2900").text
+    assert "here from 2901 to 3000" in last and "Later" not in last
+
+
+def test_a_journal_has_pages(visitor: TestClient, web: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    web.post("/api/jobs", {"title": "Shell"}, 201)
+    web.wait(1)
+    monkeypatch.setattr(record, "_ENTRIES", 4)
+    page, seen = visitor.get("/jobs/1/log").text, 0
+    while found := re.search(r'href="(\?before=\d+)"', page):
+        seen += page.count('class="row"')
+        page = visitor.get(f"/jobs/1/log{found.group(1)}").text
+    assert "Queued: a new project" in page
+    assert seen + page.count('class="row"') == len(web.get("/api/jobs/1/log")["entries"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vdo.errors import AgentUnavailable, DeployRefused, JobStateError
-from vdo.job import Job, State
+from vdo.job import Job, JobRef, State
+from vdo.pipeline.scheduler import with_unfinished_parents
 from vdo.service.service import NewJob, Service
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Wish:
 def create(service: Service, wish: Wish) -> Job:
     """Record the job. Raises UsageError, AgentUnavailable, RevisionNotFound, ..."""
     check_agent(service, wish.agent)
+    check_run(service, _waiting(service, (wish.extends, *map(str, wish.merges))))
     return service.new(
         NewJob(
             title=wish.title,
@@ -49,6 +51,13 @@ def create(service: Service, wish: Wish) -> Job:
             model=wish.model,
         )
     )
+
+
+def _waiting(service: Service, names: Iterable[str | None]) -> list[Job]:
+    """Those of the parents that are jobs and would have to be run first."""
+    parents = [service.reader.parent(name) for name in names if name is not None]
+    jobs = [service.reader.by_ref(parent) for parent in parents if isinstance(parent, JobRef)]
+    return [job for job in jobs if job is not None and not job.state.is_final]
 
 
 def agents(service: Service) -> list[str]:
@@ -71,6 +80,7 @@ def runnable(service: Service, name: str) -> Job:
     state = service.reader.state(job)
     if state not in RUNNABLE:
         raise JobStateError(f"job #{job.id} is {state.value}, there is nothing to run", hint=_INSTEAD.get(state, ""))
+    check_run(service, [job])
     return job
 
 
@@ -78,13 +88,23 @@ def retry(service: Service, name: str, feedback: str) -> Job:
     """Make a job ready to go on. One whose agent was a command line is left to the command line."""
     job = service.reader.find(name)
     if job.state is not State.DELETED:
-        spec = service.reader.record_json(job, "spec.json")
-        if spec is not None and spec["agent"] is not None and spec["agent"] not in agents(service):
-            raise AgentUnavailable(
-                f"the agent of job #{job.id} was named by a command line, which is not run over HTTP",
-                hint=f"`vdo retry {job.id}` does it",
-            )
+        check_run(service, [job], "retry")
     return service.retry(name, feedback=feedback)
+
+
+def check_run(service: Service, jobs: Iterable[Job], command: str = "run") -> None:
+    """Raises AgentUnavailable when running these, and what they wait for, would start a command line.
+
+    Somebody's command line in a journal (of a teammate, fetched from a remote) is not run because of a click.
+    """
+    known = agents(service)
+    for number in sorted(with_unfinished_parents(service.reader, jobs)):
+        spec = service.reader.record_json(service.reader.job(number), "spec.json")
+        if spec is not None and spec["agent"] is not None and spec["agent"] not in known:
+            raise AgentUnavailable(
+                f"the agent of job #{number} was named by a command line, which is not run over HTTP",
+                hint=f"`vdo {command} {number}` does it",
+            )
 
 
 def roots(service: Service) -> list[Path]:
@@ -112,6 +132,7 @@ def deploy(
 
 def merge(service: Service, name: str, others: Sequence[int], title: str | None, on_conflict: str | None) -> Job:
     """Bring jobs together, `name` being the first parent."""
+    check_run(service, _waiting(service, (name, *map(str, others))))
     return service.merge([name, *map(str, others)], title=title, on_conflict=on_conflict)
 
 

@@ -17,7 +17,7 @@ from vdo.web.api import actions, jobs, models, projects, stream
 from vdo.web.api.described import job_links
 from vdo.web.guard import Guard
 from vdo.web.pages import actions as buttons
-from vdo.web.pages import diff, entrance, files, job, live, new, resolve, static
+from vdo.web.pages import diff, entrance, files, job, live, new, record, resolve, static
 from vdo.web.pages import jobs as job_list
 from vdo.web.pages import projects as project_pages
 from vdo.web.site import Site
@@ -31,6 +31,7 @@ _PAGES = (
     job_list.router,
     new.router,
     job.router,
+    record.router,
     diff.router,
     files.router,
     buttons.router,

@@ -63,8 +63,11 @@ def _files(service: Service, old: Oid, new: Oid, changes: Sequence[FileChange], 
     wanted = [change.path for change, fits in zip(changes, fitting, strict=True) if fits and change.added is not None]
     patches = _split(service.contents.patch(old, new, wanted).decode("utf-8", "replace")) if wanted else []
     texts = dict(zip(wanted, patches, strict=False))
+    seen = 0
     for change, fits in zip(changes, fitting, strict=True):
-        yield FileDiff(change, diffs.hunks(texts.get(change.path, ""), change.path), fits)
+        text = texts.get(change.path, "")
+        seen += text.count("\n")
+        yield FileDiff(change, diffs.hunks(text, change.path, colour=seen <= diffs.COLOURED_LINES), fits)
 
 
 def _split(patch: str) -> list[str]:

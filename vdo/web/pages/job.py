@@ -18,16 +18,15 @@ from vdo.store.index import Query
 from vdo.web import acts
 from vdo.web.api.jobs import sides
 from vdo.web.api.requests import JobNumber
+from vdo.web.pages.jobs import number
 from vdo.web.pages.rendering import page, site_of
 
 router = APIRouter(include_in_schema=False)
 GROUPS = ("created", "modified", "deleted", "inherited")
 _SHOWN = 60
 """Files of a group that stand on the job's page; the rest is one link away."""
-_LISTED = 2000
+_LISTED = 200
 _CANDIDATES = 12
-_TURNS = 20
-"""Messages of a conversation on one page."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +88,10 @@ _CAN = {
 }
 
 
-def gather(service: Service, number: int) -> JobPage:
-    view = service.readings.show(str(number))
+def gather(service: Service, job_number: int) -> JobPage:
+    view = service.readings.show(str(job_number))
     job = view.job
-    changes = {change.path: change for change in service.contents.changes(*sides(service, number, None))}
+    changes = {change.path: change for change in service.contents.changes(*sides(service, job_number, None))}
     lineage = [one for one in service.reader.index.ancestors(job.uid) if one.commit and one.uid != job.uid]
     related = service.readings.rows(Query(project=job.project, state=State.COMPLETED, limit=_CANDIDATES))
     above = {one.uid for one in lineage} | {job.uid}
@@ -103,7 +102,7 @@ def gather(service: Service, number: int) -> JobPage:
         changes=changes,
         plan=service.contents.plan(job),
         outputs=service.contents.check_outputs(job),
-        log=service.readings.log(str(number), after=job.seq - 6)[::-1],
+        log=service.readings.log(str(job_number), after=job.seq - 6)[::-1],
         lineage=lineage[::-1],
         mergeable=[row for row in related if row.job.uid not in above and not _builds_on(row.job, job)],
         roots=acts.roots(service),
@@ -144,40 +143,23 @@ async def job_page(request: Request, job: int, *, problem: object = None, status
 @router.get("/jobs/{job}/files")
 async def files(request: Request, job: JobNumber) -> Response:
     """Every file, with what became of it and where it comes from."""
-    wanted = request.query_params.get("q", "")[:200]
+    wanted, start = request.query_params.get("q", "")[:200], number(request.query_params.get("from", "")) or 0
 
     def ask(service: Service) -> dict[str, object]:
         view = service.readings.show(str(job))
         found = [file for file in view.files if wanted.casefold() in file.path.casefold()]
         changes = {change.path: change for change in service.contents.changes(view.job.base or EMPTY_TREE, _new(view))}
-        return {"view": view, "job": view.job, "files": found[:_LISTED], "total": len(found), "changes": changes}
+        return {
+            "view": view,
+            "job": view.job,
+            "files": found[start : start + _LISTED],
+            "total": len(found),
+            "changes": changes,
+        }
 
-    return page(request, "files.html", await site_of(request).read(ask), tab="files", wanted=wanted)
+    values = await site_of(request).read(ask)
+    return page(request, "files.html", values, tab="files", wanted=wanted, start=start, step=_LISTED)
 
 
 def _new(view: JobView) -> Oid:
     return view.branch_tip or view.job.commit or view.job.base or EMPTY_TREE
-
-
-@router.get("/jobs/{job}/log")
-async def log(request: Request, job: JobNumber) -> Response:
-    def ask(service: Service) -> dict[str, object]:
-        view = service.readings.show(str(job), with_files=False)
-        return {"view": view, "job": view.job, "entries": service.readings.log(str(job))}
-
-    return page(request, "log.html", await site_of(request).read(ask), tab="log")
-
-
-@router.get("/jobs/{job}/conversation")
-async def conversation(request: Request, job: JobNumber) -> Response:
-    """What was sent to the model and what it answered, some messages at a time."""
-    asked = request.query_params.get("from", "0")
-    start = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 0
-
-    def ask(service: Service) -> dict[str, object]:
-        view = service.readings.show(str(job), with_files=False)
-        turns, total = service.contents.conversation(view.job, start=start, limit=_TURNS)
-        return {"view": view, "job": view.job, "turns": turns, "total": total}
-
-    values = await site_of(request).read(ask)
-    return page(request, "conversation.html", values, tab="conversation", start=start, step=_TURNS)

@@ -97,16 +97,15 @@ async def _show(request: Request, draft: Draft, *, problem: VdoError | None = No
 
 
 def parents(service: Service, search: str, chosen: int | None = None) -> Sequence[Row]:
-    """The jobs that can be built on, the newest first; the chosen one always."""
+    """The jobs that can be built on: the chosen one, then the newest."""
     wanted = number(search)
     if wanted is not None:
         found = service.reader.index.job(wanted)
         rows = [Row(found, service.reader.state(found))] if found else []
     else:
         rows = service.readings.rows(Query(text=search.strip(), limit=_OFFERED))
-    if chosen is not None and all(row.job.id != chosen for row in rows):
-        job = service.reader.index.job(chosen)
-        rows = [*([Row(job, service.reader.state(job))] if job else []), *rows]
+    if chosen is not None and (job := service.reader.index.job(chosen)) is not None:
+        rows = [Row(job, service.reader.state(job)), *(row for row in rows if row.job.id != chosen)]
     return [row for row in rows if row.state in _BUILDABLE]
 
 

@@ -19,9 +19,10 @@ from vdo.web.graph import Graph, Rail, project_graph, rails
 from vdo.web.pages.rendering import is_htmx, page, site_of
 
 router = APIRouter(include_in_schema=False)
-_DRAWN = 250
+_DRAWN = 100
 """Jobs of a graph, the newest ones: more is no picture any more."""
-_LISTED = 200
+_LISTED = 30
+_TILES = 200
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def gather(service: Service, number: int) -> ProjectPage:
 @router.get("/projects")
 async def projects(request: Request) -> Response:
     found = await site_of(request).read(lambda service: service.readings.projects())
-    return page(request, "projects.html", here="/projects", projects=found)
+    return page(request, "projects.html", here="/projects", projects=found[:_TILES])
 
 
 @router.get("/projects/{job}/forecast")
