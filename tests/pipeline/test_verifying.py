@@ -1,6 +1,9 @@
+import pytest
 from standins.anthropic_api import plan, say, tool
 from standins.projects import creating, planned, recording, script, written
+from standins.stores import git
 
+from vdo.errors import RepositoryError
 from vdo.job import State
 
 
@@ -71,7 +74,7 @@ def test_the_number_of_rounds_is_the_users(project, serve):
             say("Mended."),
         ]
     )
-    assert project.make().error == "the checks failed: `cat app.py; false` after 1 rounds of repair"
+    assert project.make().error == "the checks failed: `cat app.py; false` after 1 round of repair"
 
 
 def test_the_same_failure_twice_in_a_row_ends_it_early(project, serve):
@@ -236,3 +239,22 @@ def test_the_checks_see_the_tree_and_nothing_of_the_environment(project, tmp_pat
     job = project.make(agent=creating(tmp_path, {"a.txt": "a\n"}), checks=(f"{check} && ls -A | grep -q vdo.yaml",))
 
     assert job.state is State.COMPLETED, project.record(job).get("checks/1-1.txt")
+
+
+def test_a_second_attempt_at_the_commit_tells_of_the_tests_once(project, home, tmp_path):
+    project.make(agent=creating(tmp_path, {"test_a.py": "a\n"}))
+    git(home, "config", "--global", "commit.gpgSign", "true")
+    git(home, "config", "--global", "gpg.format", "ssh")
+    git(home, "config", "--global", "user.signingKey", str(home / "missing.pub"))
+    project.service = project.open()
+    project.new(extends="1", agent=script(tmp_path, "echo b > test_b.py; echo c > test_a.py"))
+    with pytest.raises(RepositoryError):
+        project.run(2)
+    git(home, "config", "--global", "commit.gpgSign", "false")
+    project.service = project.open()
+
+    project.service.retry("2")
+    assert project.run(2)[0].state is State.COMPLETED
+
+    found = project.git("log", "-1", "--format=%(trailers:key=Vdo-Tests,valueonly)", "job/2").split("\n")
+    assert [line for line in found if line] == ["added 1, changed 1, deleted 0"]
