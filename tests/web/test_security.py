@@ -212,6 +212,17 @@ def test_a_body_of_100_megabytes_is_refused_before_it_is_read(served: Served) ->
         assert line.recv(4000).startswith(b"HTTP/1.1 413 ")
 
 
+def test_who_sends_a_little_too_much_hears_why(served: Served) -> None:
+    with _connect(served) as line:
+        head = f"POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nAuthorization: Bearer {TOKEN}\r\n"
+        line.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 20000000\r\n\r\n".encode())
+        for _ in range(20):
+            line.sendall(b"x" * 1_000_000)
+            time.sleep(0.01)  # an answer in between would have closed the connection by now
+        answer = line.recv(4000)
+    assert answer.startswith(b"HTTP/1.1 413 ") and b"the request is larger than 4 MB" in answer
+
+
 def test_a_body_without_a_length_is_cut_off_when_it_grows_too_large(served: Served) -> None:
     with _connect(served) as line:
         head = f"POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nAuthorization: Bearer {TOKEN}\r\n"

@@ -16,6 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from vdo.web.security import Access, Place, sessions_in
 
 MAX_BODY = 4 << 20
+_DRAINED = 8 * MAX_BODY
+"""As much as this is taken of a body that is too large: whoever sends it hears why, instead of a broken connection."""
 """Bytes: eight times the longest description, since a form may escape every byte of it."""
 BODY_SECONDS = 20.0
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -117,7 +119,7 @@ class Guard:
     async def _body(self, scope: Scope, receive: Receive) -> tuple[bytes, Refusal | None]:
         """The whole body, if it is small enough and does not dawdle."""
         length = Headers(scope=scope).get("content-length", "0")
-        if not length.isdigit() or int(length) > MAX_BODY:
+        if not length.isdigit() or int(length) > _DRAINED:
             return b"", _TOO_LARGE
         parts: list[bytes] = []
         try:
@@ -127,13 +129,14 @@ class Guard:
                 while more:
                     message = await receive()
                     more = message.get("more_body", False) and message["type"] == "http.request"
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if size > MAX_BODY:
-                        return b"", _TOO_LARGE
+                    size += len(message.get("body", b""))
+                    if size <= MAX_BODY:
+                        parts.append(message.get("body", b""))
+                    elif size > _DRAINED:
+                        break
         except TimeoutError:
             return b"", _TOO_SLOW
-        return b"".join(parts), None
+        return (b"".join(parts), None) if size <= MAX_BODY else (b"", _TOO_LARGE)
 
 
 def _is_foreign(scope: Scope, headers: Headers, host: str) -> bool:
