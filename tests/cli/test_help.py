@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from vdo import __version__
 from vdo.cli.command import Command
 from vdo.cli.main import SECTIONS, vdo
+from vdo.store import trash
 
 NAMES = [name for section in SECTIONS.values() for name in section]
 
@@ -112,3 +113,7 @@ def test_jobs_are_completed_with_their_titles(jobs, platform, tmp_path):
     assert complete("-C", str(platform.path), "show", "2", cwd=tmp_path) == ["plain,2\tRisk"]
     assert complete("show", "", cwd=tmp_path) == []
     assert complete("proj", cwd=platform.path)[0].startswith("plain,project")
+    trash.delete(platform, jobs[3])
+    assert complete("undelete", "", cwd=platform.path) == ["plain,4\tReport"]
+    assert complete("config", "budget.u", cwd=platform.path) == ["plain,budget.usd"]
+    assert complete("new", "--agent", "cl", cwd=platform.path) == ["plain,claude"]

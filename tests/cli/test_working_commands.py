@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -432,6 +433,8 @@ def test_config_shows_each_setting_and_no_secret(run, ask, home, monkeypatch):
 
     assert "budget.usd        2.5  (VDO_BUDGET_USD)" in shown
     assert "config.yaml:3" in shown and "s3cret" not in shown and "hunter2" not in shown
+    assert re.search(r"^limits.memory +4 GiB  \(default\)$", shown, re.M)
+    assert re.search(r"^agents +\(.*\)\n  mine: kind command, command tool", shown, re.M)
     assert run("config", "limits.seconds").stdout == "90\n"
     settings = {each["key"]: each for each in ask("config")["settings"]}
     assert settings["sandbox"] == {"key": "sandbox", "value": "auto", "origin": "default"}
@@ -447,13 +450,60 @@ def test_a_mistake_in_the_configuration_is_named_with_its_place(run, home):
     assert result.exit_code == 3 and "config.yaml" in result.stderr and "2" in result.stderr
 
 
-def test_doctor_says_what_is_wrong_and_what_to_do(run, ask):
-    result = run("doctor")
+def test_doctor_says_what_is_wrong_and_what_to_do(run, ask, home, jobs, platform, monkeypatch):
+    fine = run("doctor")
+    assert fine.exit_code == 0, fine.stdout
+    assert "note   agent: no agent is configured" in fine.stdout and "ok     git" in fine.stdout
+    assert "ok     configuration: no file at " in fine.stdout
 
-    assert result.exit_code == 3
-    assert "WRONG  agent: " in result.stdout and "ok     git" in result.stdout
+    for arguments in (["branch", "-D", "job/4"], ["branch", "-f", "job/3", "job/1"], ["branch", "job/99", "job/1"]):
+        platform.git.run(*arguments)
+    folder = home / ".config" / "vdo"
+    folder.mkdir(parents=True)
+    folder.joinpath("config.yaml").write_text("agents:\n  keyless: {kind: claude}\n  there: {command: 'cat'}\n")
+    wrong = run("doctor")
+    assert wrong.exit_code == 3 and "WRONG  agent: the agent 'keyless' needs a key" in wrong.stdout
+    assert "ok     agent: there (command)" in wrong.stdout and "config.yaml is in order" in wrong.stdout
+    assert "note   the branch job/4 of job #4 is gone" in wrong.stdout
+    assert (
+        "note   the branch job/3 was rewritten" in wrong.stdout and "note   the branch job/99 belongs" in wrong.stdout
+    )
+
+    folder.joinpath("config.yaml").write_text("budget:\n  used: 3\n")
     findings = json.loads(run("doctor", "--json").stdout)["findings"]
-    assert {finding["ok"] for finding in findings} == {True, False}
+    assert [finding["what"][:14] for finding in findings if not finding["ok"]] == ["configuration:"]
+
+
+def test_doctor_survives_a_machine_without_room(run, monkeypatch):
+    def full(_config):
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/x")
+
+    monkeypatch.setattr("vdo.pipeline.confining.sandbox_of", full)
+    assert "WRONG  sandbox: /tmp/x: No space left on device" in run("doctor").stdout
+
+
+def test_an_agent_that_does_not_plan_is_refused(run, ask, agent):
+    result = run("new", "t", "--plan-only", "--agent", agent())
+    assert result.exit_code == 2 and "does not plan" in result.stderr
+    assert ask("list")["jobs"] == []
+    run("new", "t", "--agent", agent(), "--queue")
+    assert "has no plan yet" in run("plan", "1").stderr
+    run("run")
+    assert "does not plan" in run("plan", "1").stderr
+
+
+def test_global_options_are_taken_behind_the_command(jobs, platform, tmp_path, agent, home):
+    def plain(*arguments):
+        return CliRunner().invoke(vdo, arguments)
+
+    assert plain("list", "-C", str(platform.path)).stdout.count("#") == 4
+    assert plain("-C", str(tmp_path), "list", "-C", "platform.git").stdout.count("#") == 4
+    quiet = plain("new", "Five", "-C", str(platform.path), "-q", "--agent", agent())
+    assert quiet.exit_code == 0 and quiet.stderr == ""
+    plain("-C", str(platform.path), "new", "Six", "--agent", agent(), "--queue")
+    assert "#6  building" in plain("run", "-v", "-C", str(platform.path)).stderr
+    assert plain("help", "list").stdout == plain("list", "--help").stdout
+    assert plain("help").stdout == plain("--help").stdout
 
 
 def test_without_an_identity_nothing_is_recorded(run, home, platform, agent):

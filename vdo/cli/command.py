@@ -22,6 +22,8 @@ class Command(click.Command):
         super().__init__(*args, **attributes)
         self.examples = examples
         self.params.append(_json_option())
+        taken = {flag for parameter in self.params for flag in parameter.opts}
+        self.params += [option for option in _global_options() if not taken & set(option.opts)]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:
@@ -42,6 +44,28 @@ def _json_option() -> click.Option:
         callback=_ask_json,
         help="Print one JSON document on stdout.",
     )
+
+
+def _global_options() -> list[click.Option]:
+    """What stands before the command is taken behind it, too; the overview explains it."""
+    folder, quiet, verbose = (
+        lambda session, value: setattr(session, "start", str(Path(session.start or "", value))),
+        lambda session, value: setattr(session, "quiet", True),
+        lambda session, value: setattr(session, "verbose", True),
+    )
+    return [
+        _hidden(["-C", "after_start"], folder, metavar="DIR", help="Work in the repository at DIR."),
+        _hidden(["-q", "--quiet", "after_quiet"], quiet, is_flag=True, help="Leave out progress and messages."),
+        _hidden(["-v", "--verbose", "after_verbose"], verbose, is_flag=True, help="Show each tool call and file."),
+    ]
+
+
+def _hidden(names: list[str], ask: Callable[[Session, Any], None], **attributes: Any) -> click.Option:
+    def callback(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
+        if value and isinstance(ctx.obj, Session):
+            ask(ctx.obj, value)
+
+    return click.Option(names, expose_value=False, hidden=True, callback=callback, **attributes)
 
 
 def _ask_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
 import click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class
 
 from vdo.cli.session import Session
 from vdo.cli.terminal import safe_line
 from vdo.errors import VdoError
+from vdo.job import State
 from vdo.store.index import Query
+
+if TYPE_CHECKING:
+    from vdo.config import Config
 
 _OFFERED = 100
 
@@ -16,8 +24,9 @@ _OFFERED = 100
 def job_items(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
     """Nothing where there is no repository: completion must not print errors into a prompt."""
     session = Session(ctx.find_root().params.get("start"))
+    wanted = State.DELETED if ctx.info_name == "undelete" else None
     try:
-        jobs = session.readings.reader.jobs(Query(limit=_OFFERED))
+        jobs = session.readings.reader.jobs(Query(state=wanted, limit=_OFFERED))
     except VdoError:
         return []
     finally:
@@ -25,6 +34,26 @@ def job_items(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
     prefix = next((prefix for prefix in ("job/", "#") if incomplete.startswith(prefix)), "")
     items = ((f"{prefix}{job.id}", job.title) for job in jobs)
     return [CompletionItem(name, help=safe_line(title)) for name, title in items if name.startswith(incomplete)]
+
+
+def setting_items(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The keys of the configuration."""
+    return _starting(incomplete, lambda config: (key for key, _, _ in config.rows()))
+
+
+def agent_items(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The agents that the configuration names, with the built-in one."""
+    return _starting(incomplete, lambda config: sorted({*config.agents, "claude"}))
+
+
+def _starting(incomplete: str, names: Callable[[Config], Iterable[str]]) -> list[CompletionItem]:
+    from vdo.config import load  # yaml: jobs are completed without it
+
+    try:
+        config = load(os.environ)
+    except VdoError:
+        return []
+    return [CompletionItem(name) for name in names(config) if name.startswith(incomplete)]
 
 
 class BashWithTitles(BashComplete):

@@ -24,6 +24,10 @@ class Commands(click.Group):
         self._sections = sections
         self._modules = modules
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`vdo help COMMAND` is what somebody types who does not know `vdo COMMAND --help` yet."""
+        return super().parse_args(ctx, [*args[1:2], "--help"] if args[:1] == ["help"] else args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for section in self._sections.values() for name in section]
 

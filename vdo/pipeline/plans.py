@@ -21,7 +21,12 @@ def to_yaml(repository: Repository, job: Job) -> str:
     """The plan of a job; raises JobStateError when it has none."""
     data = repository.records(job, ["plan.json"])["plan.json"]
     if data is None:
-        raise JobStateError(f"job #{job.id} has no plan", hint="an agent that plans makes one: `vdo new --plan-only`")
+        if job.state in (State.QUEUED, State.WAITING, State.PLANNING):
+            raise JobStateError(f"job #{job.id} has no plan yet", hint=f"`vdo run {job.id}` makes one")
+        raise JobStateError(
+            f"job #{job.id} has no plan: an agent with a command line does not plan, nor is a plan made for a merge",
+            hint=f"`vdo log {job.id}` shows what was done",
+        )
     plan = record.load_plan(data)
     value = {
         "summary": plan.summary,

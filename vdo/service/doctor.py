@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vdo.errors import VdoError
 from vdo.job import State
+from vdo.store import reffiles
 from vdo.store.index import Query
 
 if TYPE_CHECKING:
@@ -28,17 +29,22 @@ class Finding:
     ok: bool
     what: str
     hint: str = ""
+    note: bool = False
+    """Nothing is wrong, and yet a person should know it."""
 
 
 def examine(service: Service) -> Iterator[Finding]:
     """Every finding, as it is made."""
     yield _git()
     yield from _attempt("who commits", lambda: _identity(service))
-    yield from _attempt("configuration", lambda: f"{service.config.user_file} is in order")
-    yield from _attempt("sandbox", lambda: _sandbox(service))
-    yield from _attempt("agent", lambda: _agent(service))
+    configured = list(_attempt("configuration", lambda: _configuration(service)))
+    yield from configured
+    if all(finding.ok for finding in configured):  # else each of these would fail for the same reason
+        yield from _attempt("sandbox", lambda: _sandbox(service))
+        yield from _agents(service)
+        yield from _attempt("remote", lambda: _remote(service))
     yield from _repository(service)
-    yield from _attempt("remote", lambda: _remote(service))
+    yield from _branches(service)
 
 
 def _attempt(what: str, look: Callable[[], str]) -> Iterator[Finding]:
@@ -46,6 +52,14 @@ def _attempt(what: str, look: Callable[[], str]) -> Iterator[Finding]:
         yield Finding(True, f"{what}: {look()}")
     except VdoError as problem:
         yield Finding(False, f"{what}: {problem}", problem.hint)
+    except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename else ""
+        yield Finding(False, f"{what}: {where}{problem.strerror or problem}", "check free space and permissions")
+
+
+def _configuration(service: Service) -> str:
+    path = service.config.user_file
+    return f"{path} is in order" if path.exists() else f"no file at {path}, defaults are used"
 
 
 def _git() -> Finding:
@@ -76,11 +90,27 @@ def _sandbox(service: Service) -> str:
     return f"checks run in {sandbox.name}{gaps}"
 
 
-def _agent(service: Service) -> str:
+def _agents(service: Service) -> Iterator[Finding]:
+    """The default one, which need not be there, then each that is configured, which must work."""
+    if service.config.agent is None:
+        try:
+            yield Finding(True, f"agent: {_agent(service, None)} does the work unless a job names another")
+        except VdoError as problem:
+            yield Finding(True, f"agent: {problem}", problem.hint, note=True)
+    else:
+        yield from _attempt("agent", lambda: f"{_agent(service, None)} does the work unless a job names another")
+    for name in service.config.agents:
+        if name != service.config.agent:
+            yield from _attempt("agent", lambda name=name: f"{_agent(service, name)} is there")  # type: ignore[misc]
+
+
+def _agent(service: Service, name: str | None) -> str:
+    from vdo import agents
     from vdo.pipeline.agents import settings_of
 
-    settings = settings_of(None, service.config, service.environ)
-    return f"{settings.name} ({settings.kind}) does the work unless a job names another"
+    settings = settings_of(name, service.config, service.environ)
+    agents.load(settings, service.environ, prompts=service.config.prompts)
+    return f"{settings.name} ({settings.kind})"
 
 
 def _repository(service: Service) -> Iterator[Finding]:
@@ -118,3 +148,25 @@ def _remote(service: Service) -> str:
     pushed = len(reffiles.below(service.location.common_dir, f"{PUSHED}{name}/heads/job/"))
     extra = "" if importlib.util.find_spec("github") else '; pull requests need pip install "vdo[github]"'
     return f"{pushed} branch{'es' if pushed != 1 else ''} of jobs pushed to {name} so far{extra}"
+
+
+def _branches(service: Service) -> Iterator[Finding]:
+    """Branches of jobs that are not what the jobs left, and branches that look like a job's."""
+    from vdo.pipeline.briefing import check_branch
+
+    reader = service.reader
+    tips = reffiles.numbered(service.location.common_dir, f"{reffiles.HEADS}job/")
+    for job in reader.jobs(Query(state=State.COMPLETED)):
+        tip = tips.get(job.id)
+        if tip is None:
+            hint = f"git branch {job.branch} {job.commit}"
+            yield Finding(True, f"the branch {job.branch} of job #{job.id} is gone", hint, note=True)
+            continue
+        try:
+            check_branch(reader, job, tip)
+        except VdoError as problem:
+            yield Finding(True, str(problem), problem.hint, note=True)
+    for number in sorted(tips):
+        if reader.index.job(number) is None:
+            what = f"the branch job/{number} belongs to no job of this repository"
+            yield Finding(True, what, f"rename it: git branch -m job/{number} SOMETHING-ELSE", note=True)

@@ -133,7 +133,7 @@ class Service:
             description=clean_description(request.description),
             extends=parents[0] if parents else None,
             merges=tuple(parents[1:]),
-            agent=self.check_agent(request.agent),
+            agent=self.check_agent(request.agent, plans=request.plan_only),
             model=request.model,
             checks=_checks(request.checks),
             budget=request.budget or Budget(),
@@ -144,11 +144,19 @@ class Service:
         )
         return self._record(spec, request.extra)
 
-    def check_agent(self, name: str | None) -> str | None:
-        """The agent as it is recorded; raises AgentUnavailable when the one that a job would get cannot be had."""
+    def check_agent(self, name: str | None, *, plans: bool = False) -> str | None:
+        """The agent as it is recorded; raises AgentUnavailable when the one that a job would get cannot be had.
+
+        With `plans` one that does not plan is refused with a UsageError.
+        """
         from vdo.pipeline.agents import settings_of  # the pipeline: not on the read path
 
         settings = settings_of(name, self.config, self.environ)
+        if plans and settings.kind == "command":
+            raise UsageError(
+                f"this agent does not plan: {settings.command}",
+                hint="leave out --plan-only, or name an agent that plans: --agent claude",
+            )
         # Whoever runs the job may do so from another folder.
         return f"replay:{settings.file}" if name and name.startswith("replay:") and settings.file else name
 

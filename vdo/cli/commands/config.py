@@ -14,6 +14,7 @@ import click
 
 from vdo.cli import formats, output, terminal
 from vdo.cli.command import command, pass_session
+from vdo.cli.completing import setting_items
 from vdo.cli.session import Session
 from vdo.config import PRICES, load
 from vdo.errors import UsageError
@@ -25,11 +26,12 @@ vdo config
 vdo config budget.usd
 vdo config --json | jq '.settings[] | select(.origin != "default")'
 """
+_SIZES = ("limits.memory", "limits.disk", "limits.output")
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 @command("config", examples=EXAMPLES)
-@click.argument("key", required=False)
+@click.argument("key", required=False, shell_complete=setting_items)
 @pass_session
 def config_command(session: Session, key: str | None) -> None:
     """Show every setting with its value and where it comes from; with KEY the value of one.
@@ -51,8 +53,13 @@ def config_command(session: Session, key: str | None) -> None:
     else:
         widest = max(map(len, shown))
         for name, (value, origin) in shown.items():
-            said = "" if origin == "default" else formats.faint(f"  ({terminal.safe_line(origin)})")
-            output.say(f"{name:<{widest}}  {_text(value)}{said}")
+            said = formats.faint(f"  ({terminal.safe_line(origin)})")
+            nested = isinstance(value, dict) and bool(value)
+            text = "" if nested else f"  {_size(value) if name in _SIZES else _text(value)}"
+            output.say(f"{name:<{widest}}{text}{said}")
+            if nested:
+                for inner, item in value.items():
+                    output.say(f"  {terminal.safe_line(inner)}: {_items(item)}")
         output.tell(session, f"your file: {terminal.safe_line(str(config.user_file))}")
 
 
@@ -74,6 +81,23 @@ def _plain(value: Any, secrets: Secrets) -> Any:
     if isinstance(value, (str, Path)):
         return _PASSWORD.sub("***", secrets.redact(str(value)))
     return value
+
+
+def _size(value: int) -> str:
+    """Bytes as people write them, where they are whole."""
+    for power, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if value >= 1 << power and value % (1 << power) == 0:
+            return f"{value >> power} {unit}"
+    return f"{value:,} bytes"
+
+
+def _items(value: Any) -> str:
+    """`kind claude, model some-model`"""
+    if not isinstance(value, dict):
+        return _text(value)
+    hidden = ("name", "place")
+    text = ", ".join(f"{name} {_text(item)}" for name, item in value.items() if name not in hidden) or "none"
+    return text + (formats.faint(f"  ({terminal.safe_line(value['place'])})") if "place" in value else "")
 
 
 def _text(value: Any) -> str:

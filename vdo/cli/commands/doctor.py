@@ -26,7 +26,8 @@ def doctor_command(session: Session) -> int:
         output.document({"findings": [{"ok": one.ok, "what": one.what, "hint": one.hint or None} for one in findings]})
     else:
         for finding in findings:
-            mark = click.style("ok   ", fg="green") if finding.ok else click.style("WRONG", fg="red")
+            good = click.style("note ", fg="yellow") if finding.note else click.style("ok   ", fg="green")
+            mark = good if finding.ok else click.style("WRONG", fg="red")
             output.say(f"{mark}  {terminal.safe_line(finding.what)}")
             if finding.hint:
                 output.say(f"       {terminal.safe_line(finding.hint)}")

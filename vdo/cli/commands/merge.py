@@ -8,6 +8,7 @@ import click
 
 from vdo.cli import formats, output, terminal
 from vdo.cli.command import command, job_argument, pass_session
+from vdo.cli.completing import agent_items
 from vdo.cli.session import Session
 from vdo.cli.working import finish_one, show_recorded
 from vdo.errors import VdoError
@@ -30,7 +31,12 @@ _CHOICES = ("agent", "manual", "fail", "ours", "theirs")
     type=click.Choice(_CHOICES),
     help="Who decides what git and the syntax leave open (default: the agent if there is one, else you).",
 )
-@click.option("--agent", metavar="A", help="Who fills what is left open: a configured name or a command line.")
+@click.option(
+    "--agent",
+    metavar="A",
+    shell_complete=agent_items,
+    help="Who fills what is left open: a configured name or a command line.",
+)
 @click.option("--model", metavar="M", help="The model to use.")
 @click.option("--unrelated", is_flag=True, help="Merge histories without a common ancestor.")
 @click.option("--dry-run", is_flag=True, help="Tell what would conflict and what would resolve it; change nothing.")

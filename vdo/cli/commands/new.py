@@ -10,6 +10,7 @@ import click
 
 from vdo.cli import output, terminal
 from vdo.cli.command import JOB, USD, command, job_argument, pass_session
+from vdo.cli.completing import agent_items
 from vdo.cli.describing import NAME, Decorator, describing, read_description
 from vdo.cli.editor import rescue
 from vdo.cli.session import Session
@@ -44,7 +45,12 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     """What `new` and `extend` have in common."""
     options: tuple[Decorator, ...] = (
         describing,
-        click.option("--agent", metavar="A", help="Who does the work: a configured name or a command line."),
+        click.option(
+            "--agent",
+            metavar="A",
+            shell_complete=agent_items,
+            help="Who does the work: a configured name or a command line.",
+        ),
         click.option("--model", metavar="M", help="The model to use."),
         click.option(
             "--check", "checks", multiple=True, metavar="CMD", help="A check besides the project's; repeatable."
