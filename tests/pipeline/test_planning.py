@@ -81,15 +81,10 @@ def test_a_plan_can_be_edited_only_while_the_job_is_planned(project, tmp_path):
         project.service.set_plan("1", "summary: s\n")
 
 
-def test_an_agent_without_plans_stops_as_well_and_has_none_to_show(project, tmp_path):
-    job = project.make(agent=script(tmp_path, "echo a > a"), plan_only=True)
-    assert job.state is State.PLANNED
-    with pytest.raises(JobStateError, match="job #1 has no plan"):
-        project.service.plan("1")
-
-    (done,) = project.run(1)
-
-    assert done.state is State.COMPLETED
+def test_an_agent_without_plans_is_refused_before_anything_is_recorded(project, tmp_path):
+    with pytest.raises(UsageError, match="does not plan"):
+        project.new(agent=script(tmp_path, "echo a > a"), plan_only=True)
+    assert project.service.reader.index.newest() == 0
 
 
 def test_a_child_does_not_have_its_parents_plan_built(project, tmp_path):
