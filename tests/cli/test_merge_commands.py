@@ -89,3 +89,35 @@ def test_there_is_nothing_to_resolve(run, branches):
     result = run("resolve", "2")
     assert result.exit_code == 2 and "there is no conflict" in result.stderr
     assert run("resolve", "2", "--abort", "--checkout", "x").exit_code == 2
+
+
+def test_it_is_shown_who_brought_both_sides_together(run, ask, branches):
+    assert run("merge", "2", "3", "--on-conflict", "theirs").exit_code == 0
+    shown = ask("show", "4")["resolved"]
+    assert shown == [
+        {"path": "app.py", "how": "syntax: entries"},
+        {"path": "notes.txt", "how": "theirs"},
+    ]
+    text = run("show", "4").stdout
+    assert "app.py  merged by syntax: entries" in text and "notes.txt  merged by theirs" in text
+
+
+def test_a_conflict_says_what_to_do(run, branches):
+    merged = run("merge", "2", "3")
+    assert "hint" not in merged.stderr.replace("hint: `vdo show", "")
+    assert "`vdo resolve 4 --checkout DIR` gives a folder to resolve it in" in merged.stderr
+    assert "next: `vdo resolve 4` lists what is open" in run("show", "4").stdout
+
+
+def test_a_job_on_top_of_a_merge(run, ask, branches, tmp_path):
+    for name in ("One", "Two"):
+        script = tmp_path / f"{name}.sh"
+        script.write_text(f"echo {name} > {name}\n")
+        assert run("extend", "1", name, "--agent", f"sh {script}").exit_code == 0
+    more = tmp_path / "more.sh"
+    more.write_text("cat One Two > Both\n")
+    made = run("new", "Both", "--extends", "4", "--merge", "5", "--agent", f"sh {more}")
+    assert made.exit_code == 0, made.output
+    shown = ask("show", "6")
+    assert (shown["extends_job_id"], shown["merges"]) == (4, [5])
+    assert {file["filename"] for file in shown["files"] if file["source"] == "created"} == {"Both", "Two"}

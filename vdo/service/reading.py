@@ -18,6 +18,7 @@ from vdo.service.views import (
     LineageStep,
     LogEntry,
     ProjectView,
+    ResolvedView,
     Row,
     TestsView,
 )
@@ -42,7 +43,8 @@ class Readings:
     def show(self, name: str, *, with_files: bool = True) -> JobView:
         """Everything about a job; `with_files` off leaves out what takes a walk over its tree."""
         job = self.reader.find(name)
-        records = self.reader.records(job, ["description", "checks.json", "notes.json", "tests.json", "feedback"])
+        names = ["description", "checks.json", "notes.json", "tests.json", "feedback", "merge.json"]
+        records = self.reader.records(job, names)
         description, checks = records["description"], records["checks.json"]
         waits, hint = self._waits(job)
         return JobView(
@@ -57,6 +59,7 @@ class Readings:
             checks=tuple(_checks(checks)),
             notices=(*waits, *self._notices(job)),
             merged=tuple(title for title in map(self._title, job.merges) if title is not None),
+            resolved=tuple(_resolved(records["merge.json"])),
             tests=_tests(records["tests.json"]),
             hint=hint,
             feedback=(records["feedback"] or b"").decode("utf-8", "replace"),
@@ -253,6 +256,15 @@ class Readings:
 def _checks(data: bytes | None) -> Iterator[CheckView]:
     for item in json.loads(data) if data else ():
         yield CheckView(item["command"], item["passed"], item["seconds"], item["cached"], item["note"])
+
+
+def _resolved(data: bytes | None) -> Iterator[ResolvedView]:
+    """A file that several steps of a merge met has each of them, in order."""
+    found: dict[str, list[str]] = {}
+    for path, how in json.loads(data)["resolved"] if data else ():
+        if how not in found.setdefault(path, []):
+            found[path].append(how)
+    yield from (ResolvedView(path, ", then ".join(ways)) for path, ways in sorted(found.items()))
 
 
 def _tests(data: bytes | None) -> TestsView | None:

@@ -79,6 +79,18 @@ class TestsView:
 
 
 @dataclass(frozen=True)
+class ResolvedView:
+    """A file that both sides of a merge changed."""
+
+    path: str
+    how: str
+    """What brought them together: git, `syntax: imports`, agent, person, ours, theirs."""
+
+    def to_json(self) -> Json:
+        return {"path": self.path, "how": self.how}
+
+
+@dataclass(frozen=True)
 class JobView:
     """Everything about one job."""
 
@@ -95,6 +107,8 @@ class JobView:
     notices: tuple[str, ...] = ()
     """What a reader should know: people's commits on the branch, a parent that moved."""
     merged: tuple[JobTitle, ...] = ()
+    resolved: tuple[ResolvedView, ...] = ()
+    """What a merge brought together, by path."""
     tests: TestsView | None = None
     """None when it left alone what it is judged by."""
     hint: str = ""
@@ -118,6 +132,7 @@ class JobView:
             "checks": [check.to_json() for check in self.checks],
             "tests": self.tests.to_json() if self.tests else None,
             "files": [file.to_json() for file in self.files],
+            "resolved": [file.to_json() for file in self.resolved],
             "notices": list(self.notices),
         }
 

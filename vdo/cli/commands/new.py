@@ -30,6 +30,7 @@ vdo new "Platform shell" -d "A Flask app with a base layout and a navigation bar
 vdo new "Risk register" --extends 50 -F risk.md
 vdo new "Dark mode" --extends main -e --check "pytest -q" --budget 2.50
 vdo new "Reports" --extends 50 --agent 'claude -p' --queue
+vdo new "Overview of both" --extends 51 --merge 52
 vdo new --issue 12 --extends main           an issue of the remote on GitHub
 """
 EXTEND = """
@@ -57,6 +58,10 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--budget", type=USD, metavar="USD", help="Spend at most this much on the job."),
         click.option("--project", type=JOB, metavar="JOB", help="Join the project of JOB."),
+        click.option(
+            "--merge", "merges", type=JOB, multiple=True, metavar="JOB", help="Merge this into it first; repeatable."
+        ),
+        click.option("--unrelated", is_flag=True, help="What it merges may have no common ancestor."),
         click.option("--queue", is_flag=True, help="Only record the job."),
         click.option("--plan-only", is_flag=True, help="Stop after the plan."),
         click.option("--allow-setup", is_flag=True, help="Let the project's setup run, which has a network."),

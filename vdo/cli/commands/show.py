@@ -11,7 +11,7 @@ from vdo.cli import formats, output, terminal
 from vdo.cli.command import command, job_argument, pass_session
 from vdo.cli.session import Session
 from vdo.job import Job, JobId, Oid, Revision, State
-from vdo.service.views import CheckView, FileView, JobTitle, JobView, TestsView
+from vdo.service.views import CheckView, FileView, JobTitle, JobView, ResolvedView, TestsView
 from vdo.texts import addressed
 
 EXAMPLES = """
@@ -26,6 +26,7 @@ _NEXT = {
     State.PLANNED: "`vdo plan {id}` shows the plan, `vdo run {id}` goes on from it",
     State.FAILED: "`vdo log {id} -p` tells what happened, `vdo retry {id}` goes on from there",
     State.CANCELLED: "`vdo retry {id}` goes on with it",
+    State.CONFLICTED: "`vdo resolve {id}` lists what is open, with --checkout DIR you resolve it in a folder",
     State.INTERRUPTED: "`vdo run {id}` goes on from its last checkpoint",
 }
 
@@ -49,6 +50,7 @@ def lines(view: JobView) -> Iterator[str]:
     yield ""
     yield from (f"{label:<10}{text}" for label, text in _facts(view) if text)
     yield from _checks(view.checks)
+    yield from _resolved(view.resolved)
     yield from _weakened(view.tests)
     yield from (f"{click.style('note:', fg='cyan')} {terminal.safe(notice)}" for notice in view.notices)
     if view.description.strip():
@@ -117,6 +119,16 @@ def _checks(checks: Sequence[CheckView]) -> Iterator[str]:
         time = formats.duration(check.seconds)
         text = f"          {mark}  {terminal.safe_line(check.command)}  {formats.faint(time)}"
         yield f"{text}  {terminal.safe_line(said)}".rstrip()
+
+
+def _resolved(files: Sequence[ResolvedView]) -> Iterator[str]:
+    """Who brought both sides together; what git did alone is only counted."""
+    alone = [file for file in files if file.how == "git"]
+    for file in (file for file in files if file.how != "git"):
+        how = formats.faint(f"merged by {terminal.safe_line(file.how)}")
+        yield f"          {terminal.safe_line(file.path)}  {how}"
+    if alone:
+        yield f"          {formats.many(len(alone), 'file')}, changed on both sides, merged by git"
 
 
 def _weakened(tests: TestsView | None) -> Iterator[str]:
