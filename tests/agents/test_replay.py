@@ -1,4 +1,5 @@
 import json
+from decimal import Decimal
 
 import pytest
 from standins.work import MemoryWork
@@ -10,6 +11,8 @@ from vdo.config import AgentSettings
 from vdo.errors import AgentUnavailable
 from vdo.job import Usage
 from vdo.outcome import CheckReport, CheckResult, Outcome
+from vdo.progress import Note
+from vdo.spec import Budget
 from vdo.tree import MemoryBase, Tree
 
 PLAN = {"plan": {"summary": "s", "tasks": [{"path": "a.py", "action": "created", "note": "why"}], "checks": []}}
@@ -164,3 +167,10 @@ def test_another_jobs_answers_are_an_agent(done):
 
     assert agent.plan(work).ok and agent.build(work).ok
     assert work.tree.changes == done.tree.changes
+
+
+def test_answers_that_cost_nothing_need_no_price(tmp_path):
+    work = MemoryWork(budget=Budget(usd=Decimal(5)))
+
+    assert recording(tmp_path, PLAN).plan(work).ok
+    assert [event for event in work.events if isinstance(event, Note)] == []

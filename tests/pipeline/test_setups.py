@@ -111,6 +111,21 @@ def test_who_says_no_is_asked_once(project, serve):
     assert project.run(1, approve=person)[0].state is State.COMPLETED
 
 
+@pytest.mark.parametrize("answer", [True, False])
+def test_jobs_side_by_side_ask_once_for_the_same(project, tmp_path, answer):
+    class Slow(Person):
+        def __call__(self, *question) -> bool:
+            time.sleep(1.0)
+            return super().__call__(*question)
+
+    person = Slow(answer)
+    jobs = [project.new(agent=creating(tmp_path, FILES)) for _ in range(3)]
+    ended = project.run(*jobs, workers=3, approve=person)
+
+    assert {job.state for job in ended} == {State.COMPLETED if answer else State.FAILED}
+    assert len(person.asked) == 1
+
+
 def test_who_gives_no_answer_can_end_and_go_on_later(project, tmp_path):
     stop = threading.Event()
 

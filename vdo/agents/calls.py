@@ -35,7 +35,7 @@ class Caller:
     def tell_without_price(self, work: Work, model: str) -> None:
         """Say once that a limit in USD cannot be kept, where it is not known what the model costs."""
         budget = work.ledger.budget.usd
-        priced = work.ledger.price(model, Usage(1, 1, 1, 1)) is not None
+        priced = not self.model.is_paid or work.ledger.price(model, Usage(1, 1, 1, 1)) is not None
         if budget is not None and not priced and not self._told:
             text = f"not every price of {model} is known: the limit of {budget} USD does not hold"
             work.emit(Note(work.job, f"{text} (`prices` in your configuration names them)"))

@@ -50,6 +50,8 @@ def create(settings: AgentSettings, environ: Mapping[str, str], prompts: Prompts
 class ClaudeModel:
     """The official client without its own retries: those are vdo's, which knows the budget and the user's patience."""
 
+    is_paid = True
+
     def __init__(self, key: str, url: str, *, silence: float = SILENCE_SECONDS) -> None:
         self._key = key
         self._url = url

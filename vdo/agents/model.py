@@ -26,6 +26,9 @@ class EventStream(Protocol):
 class Model(Protocol):
     """What answers a conversation: a model behind an API, or recorded answers."""
 
+    is_paid: bool
+    """Its answers cost money."""
+
     def stream(self, request: JsonObject) -> EventStream: ...
 
 

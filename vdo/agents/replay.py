@@ -85,6 +85,8 @@ def _conversation(
 class ReplayModel:
     """Gives the n-th recorded answer to a conversation that has n answers already."""
 
+    is_paid = False
+
     def __init__(self, answers: Sequence[Answer]) -> None:
         self._answers = answers
 

@@ -53,12 +53,11 @@ def work(session: Session, names: Sequence[str], *, workers: int = 1, allow_setu
 
 
 def _asking(watcher: Watcher, stop: threading.Event) -> Callable[[JobId, str, tuple[str, ...]], bool]:
-    """The question whether a project's setup may run, one at a time."""
-    one = threading.Lock()
+    """The question whether a project's setup may run."""
 
     def ask(job: JobId, run: str, files: tuple[str, ...]) -> bool:
         seen = ", ".join(map(terminal.safe_line, files)) or "no file of the project"
-        with one, watcher.paused():
+        with watcher.paused():
             output.complain(f"The checks of job #{job} need something installed. This would run, with a network:")
             output.complain(f"    {terminal.safe_line(run)}")
             output.complain(f"It sees {seen}, none of your files and no secrets.")

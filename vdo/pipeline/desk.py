@@ -17,6 +17,7 @@ from vdo.job import EMPTY_TREE, Job, JobId, Oid, State
 from vdo.outcome import CheckReport, Plan
 from vdo.pipeline import record
 from vdo.pipeline.agents import can_work
+from vdo.pipeline.approvals import Approvals
 from vdo.pipeline.briefing import brief
 from vdo.pipeline.checks import Checker
 from vdo.pipeline.confining import run_agent
@@ -59,6 +60,7 @@ class Surroundings:
     allow_setup: bool = False
     approve: Callable[[JobId, str, tuple[str, ...]], bool] | None = None
     """Asks the user whether a job's setup (its command, the files that it sees) may run; None: nobody to ask."""
+    approvals: Approvals = dataclasses.field(default_factory=Approvals)
     merger: Merger | None = None
     """Merges trees; given by the service, as the package `merge` is no part of the pipeline."""
 

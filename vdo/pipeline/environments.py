@@ -1,4 +1,4 @@
-"""What a job's checks need installed: whether its setup may run, and the environment that it makes."""
+"""What a job's checks need installed, and the environment that it makes."""
 
 from __future__ import annotations
 
@@ -58,12 +58,11 @@ def setup_of(tree: Tree, project: ProjectConfig) -> Setup | None:
 
 
 class Setups:
-    """The setups of one job in one run: asked about once, told of once."""
+    """The setups of one job in one run: each told of once."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._secrets = known(desk.around.environ)
-        self._refused: set[str] = set()
         self._told: set[str] = set()
 
     def prepare(self, tree: Tree, project: ProjectConfig, sandbox: Sandbox) -> Ready:
@@ -74,7 +73,7 @@ class Setups:
         if desk.config.setup is SetupPolicy.NEVER:
             self._tell(f"setup is switched off, so `{setup.run}` was not run")
             return Ready()
-        if not self._approved(setup):
+        if not desk.around.approvals.allow(desk, setup):
             return Ready(blocked=f"its checks need `{setup.run}`, which runs with a network and was not allowed yet")
         prepared = Environments(folders.cache(desk.around.environ) / "environments").prepare(
             setup,
@@ -105,33 +104,6 @@ class Setups:
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
         if last:
             self._desk.emit(Doing(self._desk.job, self._secrets.redact(last)))
-
-    def _approved(self, setup: Setup) -> bool:
-        """The user allowed it: always, for this run, or once for exactly what it runs and sees."""
-        desk = self._desk
-        if desk.config.setup is SetupPolicy.ALWAYS:
-            return True
-        # What was approved is the same in every project: all that it runs and sees is in its fingerprint.
-        approval = folders.state(desk.around.environ) / "approvals" / setup.fingerprint
-        if approval.exists():
-            return True
-        if not desk.around.allow_setup and not self._asked(setup):
-            return False
-        approval.parent.mkdir(parents=True, exist_ok=True)
-        approval.write_text(f"{setup.run}\n")
-        return True
-
-    def _asked(self, setup: Setup) -> bool:
-        """What the user says to it; who has said no is not asked again in this run."""
-        ask = self._desk.around.approve
-        if ask is None or setup.fingerprint in self._refused:
-            return False
-        with self._desk.ledger.at_rest():
-            allowed = ask(self._desk.job, setup.run, tuple(setup.files))
-        self._desk.check_stop()  # no answer at all: the user wants to end
-        if not allowed:
-            self._refused.add(setup.fingerprint)
-        return allowed
 
 
 def _installation(desk: Desk) -> Installation:
