@@ -31,16 +31,20 @@ OF_A_PLUGIN = "ignore:Session-scoped fixtures defined as instance methods"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """These tests take minutes and need a browser: they run when somebody asks for them (`make e2e`)."""
     here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.xdist_group("browser"))
-            item.add_marker(pytest.mark.timeout(300))
-            item.add_marker(pytest.mark.filterwarnings(OF_A_PLUGIN))
-            if CHROMIUM is None:
-                item.add_marker(pytest.mark.skip(reason="no chromium: apt-get install chromium"))
+    own = [item for item in items if here in item.path.parents]
+    for item in own:
+        item.add_marker(pytest.mark.e2e)
+        item.add_marker(pytest.mark.xdist_group("browser"))
+        item.add_marker(pytest.mark.timeout(300))
+        item.add_marker(pytest.mark.filterwarnings(OF_A_PLUGIN))
+        if CHROMIUM is None:
+            item.add_marker(pytest.mark.skip(reason="no chromium: apt-get install chromium"))
+    if "e2e" not in " ".join([config.option.markexpr, *config.args]):
+        items[:] = [item for item in items if item not in own]
+        config.hook.pytest_deselected(items=own)
 
 
 @pytest.fixture(scope="session")

@@ -105,7 +105,7 @@ def _parents(job: Job) -> Iterator[Uid]:
 
 
 NODE_WIDTH, NODE_HEIGHT, GAP_X, GAP_Y, MARGIN = 208, 60, 56, 26, 12
-_TITLE = 24
+_TITLE = 26
 """Characters of a title that fit into a node."""
 
 
