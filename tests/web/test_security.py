@@ -351,7 +351,7 @@ def test_no_get_changes_anything(web: Front, shop: Workshop) -> None:
     assert isinstance(web.stranger, TestClient) and app is not None
     for path, methods in web.get("/api/openapi.json")["paths"].items():
         if "get" in methods and "events" not in path:
-            assert web.client.get(path.replace("{job}", "1")).status_code == 200
+            assert web.client.get(path.replace("{job}", "1")).status_code in (200, 409)
         for action in ("run", "retry", "cancel", "deploy", "rollback", "undelete"):
             web.client.get(f"/api/jobs/1/{action}")
             web.client.get(f"/jobs/1/{action}")

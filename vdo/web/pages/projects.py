@@ -9,8 +9,10 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 
-from vdo.errors import RepositoryError
-from vdo.service.previews import MergePreview, merge_previews
+from vdo.errors import JobStateError, RepositoryError
+from vdo.job import Job
+from vdo.merge.forecast import ForecastFile
+from vdo.service.forecasting import Forecasts
 from vdo.service.service import Service
 from vdo.service.views import ProjectView, Row
 from vdo.web import acts
@@ -23,6 +25,8 @@ _DRAWN = 100
 """Jobs of a graph, the newest ones: more is no picture any more."""
 _LISTED = 30
 _TILES = 200
+_COMPARED = 6
+"""Tips that are looked at in pairs, the newest ones."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,21 @@ class ProjectPage:
     @property
     def latest(self) -> Row | None:
         return next((row for row in self.view.jobs if row.job.id == self.view.latest), None)
+
+
+@dataclass(frozen=True)
+class MergePreview:
+    """What bringing two of the project's tips together would come to."""
+
+    ours: Job
+    theirs: Job
+    files: Sequence[ForecastFile]
+    """Those that git alone would not merge."""
+
+    @property
+    def asked(self) -> list[str]:
+        """Files for which the agent, or a person, would be asked."""
+        return [file.path for file in self.files if file.rung in ("agent", "person")]
 
 
 def gather(service: Service, number: int) -> ProjectPage:
@@ -65,12 +84,15 @@ async def forecast(request: Request, job: JobNumber) -> Response:
     """Which of the project's tips would conflict; it takes git some time, so the project's page asks for it later."""
 
     def ask(service: Service) -> list[MergePreview]:
-        return merge_previews(service, service.readings.project(str(job)).tips)
+        view = service.readings.project(str(job))
+        titles = {f"#{row.job.id}": row.job for row in view.jobs}
+        pairs = Forecasts(service).of([str(tip) for tip in view.tips[-_COMPARED:]])
+        return [MergePreview(titles[pair.ours], titles[pair.theirs], pair.forecast.files) for pair in pairs]
 
     values: dict[str, object] = {"previews": [], "problem": None, "job": job}
     try:
         values["previews"] = await site_of(request).read(ask)
-    except RepositoryError as problem:
+    except (RepositoryError, JobStateError) as problem:
         values["problem"] = problem
     return page(request, "_previews.html" if is_htmx(request) else "previews.html", values)
 
