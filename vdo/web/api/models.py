@@ -113,6 +113,13 @@ class Tests(Document):
     deleted: list[str]
 
 
+class Resolved(Document):
+    """A file that both sides of a merge changed, and what brought them together."""
+
+    path: str
+    how: str
+
+
 class JobDetail(JobRow):
     """Everything about one job."""
 
@@ -126,6 +133,7 @@ class JobDetail(JobRow):
     checks: list[Check]
     tests: Tests | None
     files: list[File]
+    resolved: list[Resolved]
     notices: list[str]
 
 
