@@ -92,6 +92,7 @@ def test_the_list_shows_lineage_state_and_pages(visitor: TestClient, platform: W
     part = visitor.get("/?q=More 7", headers={"hx-request": "true"})
     assert "<html" not in part.text and part.headers["hx-replace-url"] == "/?q=More+7"
     assert re.findall(r'class="title" href="/jobs/(\d+)"', part.text) == ["13"]
+    assert re.findall(r'class="title" href="/jobs/(\d+)"', visitor.get("/?q=%234").text) == ["4"]
 
 
 @pytest.mark.parametrize("query", ["?state=nonsense", "?project=zero", "?before=x", "?project=999", "?q=%00", "?q=%FF"])
@@ -357,6 +358,7 @@ def test_large_jobs_have_small_pages(visitor: TestClient, shop: Workshop, web: F
         answer = visitor.get(path)
         assert answer.status_code == 200 and len(answer.content) < 100_000, (path, len(answer.content))
     assert visitor.get("/jobs/1/description").text == "word " * 50_000
+    assert "You are" in visitor.get("/jobs/3/conversation/0").text
     assert (
         "say say" in visitor.get("/jobs/3/conversation/4").text
         and visitor.get("/jobs/3/conversation/999").status_code == 404

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import itertools
 import json
 import math
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _KEPT = 1000
-"""Events that a listener who was cut off can still be given."""
+"""Events of each kind that a listener who was cut off can still be given."""
 _BACKLOG = 256
 """Events that a slow listener may be behind before it is cut off; it comes back and asks for what it missed."""
 MAX_LISTENERS = 500
@@ -37,14 +38,16 @@ class Hub:
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self._kept: deque[Happened] = deque(maxlen=_KEPT)
+        # Kept apart: what a model writes must not push the changes of jobs out.
+        self._kept: dict[str, deque[Happened]] = {kind: deque(maxlen=_KEPT) for kind in ("job", "progress")}
+        self._latest = 0
         self._listeners: set[Listener] = set()
         self.closed = False
 
     @property
     def latest(self) -> int:
         """The id of the last event; 0 before the first."""
-        return self._kept[-1].id if self._kept else 0
+        return self._latest
 
     @property
     def listeners(self) -> int:
@@ -52,7 +55,8 @@ class Hub:
 
     def publish(self, kind: str, job: int, data: dict[str, Any]) -> None:
         event = Happened(next(self._numbers), kind, job, data)
-        self._kept.append(event)
+        self._kept[kind].append(event)
+        self._latest = event.id
         for listener in list(self._listeners):
             listener.take(event)
 
@@ -62,7 +66,7 @@ class Hub:
         """Events from now on; with `after` (the last id that was seen) also those kept since."""
         listener = Listener(self, job, kinds)
         if after is not None:
-            for event in self._kept:
+            for event in heapq.merge(*self._kept.values(), key=lambda event: event.id):
                 if event.id > after:
                     listener.take(event)
         self._listeners.add(listener)

@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import TypeVar
 
 from vdo import progress
-from vdo.config import Config
 from vdo.service.service import Flags, Service
 from vdo.service.views import Row
 from vdo.store.location import Location
@@ -52,10 +51,6 @@ class Site:
 
     def open_service(self) -> Service:
         return Service(self.location, self.environ, self.flags)
-
-    @cached_property
-    def config(self) -> Config:
-        return self.open_service().config
 
     @cached_property
     def readers(self) -> Clerks:

@@ -69,6 +69,10 @@ class Listed:
 
 
 def ask(service: Service, wanted: Filter) -> Listed:
+    named = service.reader.index.job(number(wanted.text) or 0)
+    if named is not None:
+        rows = [Row(named, service.reader.state(named))]
+        return Listed(list(zip(rows, graph.rails([named], whole=False), strict=True)), None, 1, None)
     root = None if wanted.project is None else service.reader.job(wanted.project)
     query = Query(
         project=None if root is None else root.project,
@@ -104,7 +108,7 @@ async def jobs(request: Request) -> Response:
         "here": "/",
         "filter": wanted,
         "listed": listed,
-        "states": [s for s in State if s is not State.DELETED],
+        "states": list(State),
     }
     if is_htmx(request):
         # Typing in the search field changes the address, as submitting the form would.

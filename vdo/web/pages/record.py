@@ -124,9 +124,12 @@ def _number(request: Request, name: str) -> int:
 
 @router.get("/jobs/{job}/conversation/{number}")
 async def message(request: Request, job: JobNumber, number: int) -> Response:
-    """One message in full, as it is stored."""
+    """One message in full, as it is stored; 0 is what stays the same in every call: the system prompt, the tools."""
 
     def ask(service: Service) -> str:
+        if number == 0:
+            request_json = service.reader.record_json(service.reader.job(job), "conversation/request.json")
+            return json.dumps(request_json, indent=1, ensure_ascii=False)
         turns, _ = service.contents.conversation(service.reader.job(job), start=max(number - 1, 0), limit=1)
         if not turns or number < 1:
             raise FileNotThere(f"the conversation of job #{job} has no message {number}")
