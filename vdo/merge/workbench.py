@@ -56,7 +56,7 @@ class Workbench:
 
     def __init__(self, repository: Path) -> None:
         self._common = common_dir(repository)
-        self.folder = Path(tempfile.mkdtemp(prefix="vdo-merge-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="vdo-merge-", dir=_in_memory()))
         self.git_dir = self.folder / "git"
         (self.git_dir / "refs" / "heads").mkdir(parents=True)
         (self.git_dir / "objects" / "info").mkdir(parents=True)
@@ -171,6 +171,19 @@ class Workbench:
     def _loose(self) -> list[Oid]:
         folders = [folder for folder in (self.git_dir / "objects").iterdir() if len(folder.name) == 2]
         return [Oid(folder.name + file.name) for folder in folders for file in folder.iterdir()]
+
+
+_MEMORY = Path("/dev/shm")
+_ROOM = 1 << 30
+
+
+def _in_memory() -> Path | None:
+    """Nothing here outlives the merge: making and removing a hundred small objects on a disk takes half of its time."""
+    try:
+        room = os.statvfs(_MEMORY)
+    except OSError:
+        return None
+    return _MEMORY if room.f_bavail * room.f_frsize > _ROOM and os.access(_MEMORY, os.W_OK) else None
 
 
 def common_dir(repository: Path) -> Path:
