@@ -27,7 +27,7 @@ def test_patterns(pattern, yes, no):
 
 
 def test_a_hostile_pattern_ends_soon():
-    began = time.perf_counter()
+    began = time.process_time()  # of ours: others may keep the machine busy
 
     assert not matcher(["*a" * 200 + "b", "**/a/" * 30 + "b", "{a,b}" * 40])("a/" * 60 + "a" * 200)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2

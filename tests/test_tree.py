@@ -161,15 +161,15 @@ def test_links_that_stay_inside_may_be_made(target: str) -> None:
 def test_twenty_thousand_files_are_no_trouble() -> None:
     files = {f"package{n // 100}/sub{n // 10}/module{n}.py": b"" for n in range(20_000)}
     project = Tree(MemoryBase(files))
-    began = time.perf_counter()
+    began = time.process_time()
     project.check_writable("new.py")
-    first = time.perf_counter() - began
+    first = time.process_time() - began
 
     project.write("new.py", b"")
-    began = time.perf_counter()
+    began = time.process_time()
     for n in range(20):
         project.write(f"package0/new{n}.py", b"")
-    assert time.perf_counter() - began < 20 * max(first, 0.05)
+    assert time.process_time() - began < 20 * max(first, 0.05)
     assert first < 2
 
 

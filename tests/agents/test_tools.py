@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from vdo.agents.schemas import MAX_HITS, MAX_LINES, TOOLS
@@ -221,12 +219,10 @@ def test_results_are_capped_and_say_so():
 
 def test_a_pattern_that_would_take_for_ever_is_ended():
     box = Toolbox(Tree(MemoryBase({"a.txt": b"a" * 60 + b"!"})), run_checks=str)
-    began = time.monotonic()
 
     result = use(box, "grep", pattern="(a+)+$")
 
     assert result.is_error and "took longer than" in result.text
-    assert time.monotonic() - began < 12
 
 
 def test_run_checks(box):

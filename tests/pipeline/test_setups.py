@@ -142,12 +142,13 @@ def test_who_gives_no_answer_can_end_and_go_on_later(project, tmp_path):
 
 
 def test_the_time_for_an_answer_is_none_of_the_jobs():
+    began = time.monotonic()
     account = Account(Budget(seconds=60.0), PRICES)
 
     with account.at_rest():
         time.sleep(0.5)
 
-    assert account.seconds < 0.4
+    assert account.seconds <= time.monotonic() - began - 0.5
 
 
 def test_always_asks_nobody(project, tmp_path):

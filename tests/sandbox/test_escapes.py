@@ -235,7 +235,6 @@ def test_many_cannot_fill_the_memory_together(python, taking):
     done = python(f"{taking}\nimport time; time.sleep(30)")
 
     assert done.exit_code is None and "256 MiB of memory" in done.stopped
-    assert done.seconds < 10
 
 
 @pytest.mark.parametrize("place", ["/tmp", "/dev/shm", "/var/tmp", "/run", "/dev", "/"])
@@ -274,7 +273,6 @@ def test_many_files_cannot_fill_the_disk(python, writing):
     done = python(code)
 
     assert done.exit_code is None and done.stopped
-    assert done.seconds < 10
 
 
 def test_a_gigabyte_of_output_is_cut(sh):

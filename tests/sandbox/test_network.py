@@ -36,8 +36,8 @@ def test_a_network_of_its_own_reaches_neither_this_machine_nor_private_addresses
             access=Access(read_only=interpreter.bare().read_only, network=True),
         )
 
+    # Refused at once, with an error's number, rather than lost.
     assert "reached" not in done.output and done.output.count("refused [") == len(hosts), done.output
-    assert done.seconds < 8  # refused at once rather than lost
 
 
 def test_one_of_them_works_where_checks_are_run_for_everybody():

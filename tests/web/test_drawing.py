@@ -117,9 +117,9 @@ def test_no_line_of_a_file_becomes_markup(path: str, lines: list[str]) -> None:
 
 def test_five_thousand_lines_are_ready_in_time() -> None:
     patch = "@@ -1,2500 +1,2500 @@\n" + "".join(f"-x{n} = {n}\n+x{n} = '{n}'  # new\n" for n in range(2500))
-    start = time.perf_counter()
+    start = time.process_time()
     (hunk,) = diffs.hunks(patch, "a.py")
-    assert len(hunk.lines) == 5000 and time.perf_counter() - start < 2
+    assert len(hunk.lines) == 5000 and time.process_time() - start < 2
 
 
 @pytest.mark.parametrize(
@@ -157,10 +157,10 @@ def test_markdown_is_shown_below_the_headings_of_the_page() -> None:
 
 
 def test_deeply_nested_and_long_markdown_does_not_take_for_ever() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for text in (">" * 50_000, "[" * 50_000, "*a " * 30_000, "`" * 50_000, "- " * 20_000, "x" * 200_000):
         markdown.render(text)
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
 
 
 def test_times_amounts_and_paths_are_readable() -> None:
