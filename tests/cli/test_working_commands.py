@@ -587,3 +587,15 @@ def test_the_demo_leaves_a_repository_and_says_where(tmp_path):
     assert f"vdo -C {tmp_path}/demo/platform.git list" in done.stdout
     again = CliRunner().invoke(vdo, ["demo", str(tmp_path / "demo")])
     assert again.exit_code == 2 and "is not empty" in again.stderr
+
+
+def test_show_flags_what_a_job_did_to_the_tests(run, agent):
+    first = "cat > /dev/null; mkdir tests; echo 1 > tests/test_a.py; echo 1 > tests/test_b.py"
+    assert run("new", "Shell", "--agent", agent(first)).exit_code == 0
+    second = "cat > /dev/null; echo 2 > tests/test_a.py; rm tests/test_b.py; echo 1 > tests/test_c.py"
+    assert run("extend", "1", "Less", "--agent", agent(second, "second.sh")).exit_code == 0
+
+    assert "tests     2 added\n" in run("show", "1").stdout and "judged by" not in run("show", "1").stdout
+    shown = run("show", "2").stdout
+    assert "tests     1 added, 1 changed, 1 deleted\n" in shown
+    assert "It changed what it is judged by:\n          changed  tests/test_a.py\n          deleted  tests/" in shown

@@ -256,6 +256,10 @@ def test_who_uses_one_keeps_it(quick, bubblewrap, environments, folder):
     assert environments.clean() == []
 
 
+def test_where_nothing_was_made_nothing_is_cleaned(environments):
+    assert environments.clean() == []
+
+
 class TestKeys:
     def test_each_part_counts(self):
         base = Setup("pip install x", {"a": b"1"})
