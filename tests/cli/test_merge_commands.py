@@ -121,3 +121,10 @@ def test_a_job_on_top_of_a_merge(run, ask, branches, tmp_path):
     shown = ask("show", "6")
     assert (shown["extends_job_id"], shown["merges"]) == (4, [5])
     assert {file["filename"] for file in shown["files"] if file["source"] == "created"} == {"Both", "Two"}
+
+
+def test_only_a_merge_in_conflict_is_given_up(run, ask, branches):
+    assert run("merge", "2", "3", "--queue").exit_code == 0
+    refused = run("resolve", "4", "--abort")
+    assert refused.exit_code == 2 and "there is no conflict to resolve" in refused.stderr
+    assert ask("show", "4")["state"] == "queued"

@@ -236,6 +236,7 @@ def test_after_three_rounds_a_person_is_asked_and_finds_it_as_git_left_it(confli
     assert job.error.startswith("the agent's resolutions broke the rules of merging (")
     assert len(server.requests) == 4
     assert conflict.log(job).count("The resolution cannot be used") == merging.ROUNDS
+    assert "`vdo retry 4 -m FEEDBACK` lets the agent try again" in job.error
     work = conflict.git("rev-parse", f"{job.journal}:work")
     assert (conflict.read(work, "text"), conflict.read(work, "other")) == (MARKED, "other\n")
 

@@ -2,7 +2,7 @@ import os
 import subprocess
 
 import pytest
-from standins.anthropic_api import say
+from standins.anthropic_api import say, tool
 from standins.merges import TEXT, fork, merged, resolved
 from standins.projects import Project, script
 from standins.stores import git
@@ -147,13 +147,52 @@ def test_only_the_folder_of_this_conflict_is_taken(conflict, folder, tmp_path):
         conflict.service.check_out_conflict("2", tmp_path / "new")
 
 
-def test_red_checks_after_a_resolution_by_hand(project, tmp_path, serve):
-    """They go to the agent if there is one; the decisions of the person stay."""
+def test_red_checks_after_a_resolution_are_mended_by_hand_too(project, tmp_path):
     fork(project, tmp_path, {"text": TEXT}, {"text": OURS}, {"text": THEIRS}, checks=("! grep -q red text",))
     job = merged(project, 2, 3)
     project.run(project.service.resolve_files("4", {"text": b"red\n"}))
-    assert project.job(job).state is State.FAILED
-    assert "the checks failed" in project.job(job).error
+    job = project.job(job)
+    assert job.state is State.FAILED
+    assert job.error == (
+        "the checks failed: `! grep -q red text` (`vdo resolve 4 --checkout DIR` gives a folder to mend it in)"
+    )
+
+    where = tmp_path / "mending"
+    assert project.service.check_out_conflict("4", where) == ()
+    assert git(where, "status", "--porcelain") == "M  text"
+    (where / "text").write_text("still red\n")
+    assert go_on(project, where).state is State.FAILED
+    with pytest.raises(UsageError, match="an earlier state of this one"):
+        project.service.continue_conflict("4", where)
+    again = tmp_path / "again"
+    project.service.check_out_conflict("4", again)
+    (again / "text").write_text(BOTH)
+    job = go_on(project, again)
+    assert job.state is State.COMPLETED, job.error
+    assert project.read("job/4", "text") == BOTH
+    assert resolved(project, job) == {"text": "person"}
+    assert "Mended by hand\n\n[MODIFIED] text" in project.log(job)
+
+
+def test_a_clean_merge_with_red_checks_is_mended_by_hand(project, tmp_path):
+    check = "test $(ls parts | wc -l) -lt 3"
+    fork(project, tmp_path, {"parts/a": "a\n"}, {"parts/b": "b\n"}, {"parts/c": "c\n"}, checks=(check,))
+    assert merged(project, 2, 3).state is State.FAILED
+    where = tmp_path / "mending"
+    project.service.check_out_conflict("4", where)
+    (where / "parts" / "a").unlink()
+    assert go_on(project, where).state is State.COMPLETED
+    assert project.job(4).agent is None
+
+
+def test_red_checks_after_a_resolution_by_hand_go_to_an_agent_where_there_is_one(project, tmp_path, serve):
+    fork(project, tmp_path, {"text": TEXT}, {"text": OURS}, {"text": THEIRS}, checks=("! grep -q red text",))
+    merged(project, 2, 3, on_conflict="manual")
+    serve([say(tool("read", file_path="text")), say(tool("write", file_path="text", content=BOTH)), say("Mended.")])
+    project.run(project.service.resolve_files("4", {"text": b"red\n"}))
+    job = project.job(4)
+    assert (job.state, job.agent) == (State.COMPLETED, "claude"), job.error
+    assert project.read("job/4", "text") == BOTH
 
 
 def test_a_conflict_that_was_left_with_fail_can_still_be_resolved(conflict, tmp_path):

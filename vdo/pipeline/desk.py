@@ -128,9 +128,13 @@ class Desk:
         tree.guard = self._refuse_protected
         self._tree = tree
 
-    def _refuse_protected(self, path: str) -> None:
+    def is_protected(self, path: str) -> bool:
+        """The job's parent does not let it change this file."""
         patterns = self.checker.protects
-        if patterns and protected(patterns, [path]):
+        return bool(patterns) and bool(protected(patterns, [path]))
+
+    def _refuse_protected(self, path: str) -> None:
+        if self.is_protected(path):
             raise BadPath(f"{path!r} is protected by the project ({FILE}: protect): leave it as it is")
 
     def forget_briefing(self) -> None:

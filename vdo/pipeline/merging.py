@@ -87,6 +87,7 @@ def _merge_next(desk: Desk, progress: Progress) -> None:
     if found.contained:
         said = f"{name[:1].upper()}{name[1:]} is part of what is there already: there is nothing to merge"
     desk.append(desk.entry.state, f"{said}\n\n{_notes(found)}".strip())
+    desk.say(said)
 
 
 def _notes(found: Merged) -> str:
@@ -105,14 +106,14 @@ def _decide(desk: Desk, progress: Progress) -> Result:
     if desk.spec.on_conflict == "fail":
         hint = f"`vdo resolve {desk.job} --checkout DIR` gives a folder to resolve it in after all"
         return Result(Outcome.FAILED, f"in conflict: {names}", hint)
-    files = tuple(file for file in progress.open if file.is_fillable)
+    files = tuple(file for file in progress.open if file.is_fillable and not desk.is_protected(file.path))
     if files and desk.spec.on_conflict == "agent" and desk.has_agent:
         return _fill(desk, progress, files)
     return _ask_person(desk, f"in conflict: {names}")
 
 
-def _ask_person(desk: Desk, reason: str) -> Result:
-    hint = f"`vdo resolve {desk.job} --checkout DIR` gives a folder to resolve it in"
+def _ask_person(desk: Desk, reason: str, more: str = "") -> Result:
+    hint = f"`vdo resolve {desk.job} --checkout DIR` gives a folder to resolve it in{more}"
     desk.finish(State.CONFLICTED, f"Conflicted: {reason}", {"error": f"{reason} ({hint})"})
     return Result(Outcome.BLOCKED, reason, hint)
 
@@ -177,7 +178,7 @@ def _give_up(desk: Desk, progress: Progress, reason: str) -> Result:
     desk.tree = objects.overlay(desk.repository.repo, desk.base_tree, progress.tree)
     _keep(desk, progress.by_hand)
     desk.end_conversation()
-    return _ask_person(desk, reason)
+    return _ask_person(desk, reason, f", `vdo retry {desk.job} -m FEEDBACK` lets the agent try again")
 
 
 def _faults(desk: Desk, files: Sequence[OpenFile], before: Oid) -> Faults:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from vdo.errors import JobStateError, UsageError
 from vdo.job import Job, Oid, State
 from vdo.pipeline.conflicts import FILE, Merger, OpenFile, Progress, Version, with_trailers
-from vdo.pipeline.record import RecordFiles
+from vdo.pipeline.record import RecordFiles, Rounds
 from vdo.store import checkout, claims, objects, throwaway
 from vdo.store.repository import Repository
 from vdo.tree import Content, Entry, Mode, Tree
@@ -21,10 +21,15 @@ _NAMES = {"A": "CREATED", "M": "MODIFIED", "D": "DELETED"}
 
 
 def open_files(repository: Repository, job: Job) -> Progress:
-    """What is open; raises JobStateError for a job that is not in conflict."""
+    """What is open: nothing in a merge whose checks are red, which can be mended by hand as well.
+
+    Raises JobStateError for every other job.
+    """
     if job.state in (State.CONFLICTED, State.FAILED):
-        progress = Progress.load(_record(repository, job))
-        if progress.open:
+        files = _record(repository, job)
+        progress = Progress.load(files)
+        red = progress.done == len(job.merges) > 0 and json.loads(files.need("spec.json"))["merge_only"]
+        if progress.open or red:
             return progress
     raise JobStateError(
         f"job #{job.id} is {job.state.value}: there is no conflict to resolve",
@@ -151,16 +156,20 @@ def _store(repository: Repository, job: Job, tree: Tree, progress: Progress) -> 
     try:
         with repository.writing():
             work = objects.store(repository.repo, tree)
+            record = {FILE: done.dump(), **done.dump_open(), "rounds.json": _rounds(repository, job)}
             lines = [f"[RESOLVED] {path} (person)" for path in paths]
             differs = objects.differences(repository.repo, before, work)
             lines += [f"[{_NAMES[status]}] {path}" for path, status in differs if path not in paths]
             ready = dataclasses.replace(job, state=State.PLANNING, error=None, claim=None, finished_at=None)
-            note = "Resolved by hand\n\n" + "\n".join(lines)
-            return repository.journals.append(
-                with_trailers(ready, done), note, work=work, record={FILE: done.dump(), **done.dump_open()}
-            )
+            note = f"{'Resolved' if paths else 'Mended'} by hand\n\n" + "\n".join(lines)
+            return repository.journals.append(with_trailers(ready, done), note, work=work, record=record)
     finally:
         claim.release()
+
+
+def _rounds(repository: Repository, job: Job) -> bytes:
+    """The checks run again before anybody is told of red ones."""
+    return Rounds.load(_record(repository, job).get("rounds.json")).anew().dump()
 
 
 def _check_folder(job: Job, folder: Path) -> None:

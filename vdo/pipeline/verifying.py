@@ -83,13 +83,14 @@ def _awaits_repair(desk: Desk) -> bool:
 
 def _end_of_rounds(desk: Desk) -> Result | None:
     rounds, red = desk.rounds, _red(desk.report)
+    hint = f"`vdo resolve {desk.job} --checkout DIR` gives a folder to mend it in" if desk.spec.merge_only else ""
     if not desk.has_agent:
-        return Result(Outcome.FAILED, red)
+        return Result(Outcome.FAILED, red, hint)
     if rounds.repeats:
-        return Result(Outcome.FAILED, f"{red}, the same as in the round before")
+        return Result(Outcome.FAILED, f"{red}, the same as in the round before", hint)
     if rounds.checked - rounds.since > desk.config.rounds:
         count = desk.config.rounds
-        return Result(Outcome.FAILED, f"{red} after {count} round{'' if count == 1 else 's'} of repair")
+        return Result(Outcome.FAILED, f"{red} after {count} round{'' if count == 1 else 's'} of repair", hint)
     return None
 
 

@@ -378,7 +378,7 @@ class Service:
         return take_files(self.repository, self.reader.find(name), texts, Ladder())
 
     def abort_conflict(self, name: str) -> Job:
-        """Give up a conflicted merge: the job is cancelled, `retry` goes on with it."""
+        """Give up a conflicted merge: the job is cancelled (one that failed stays so), `retry` goes on with it."""
         from vdo.pipeline.resolving import open_files
 
         job = self.reader.find(name)

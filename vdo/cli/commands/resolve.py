@@ -40,7 +40,7 @@ def resolve_command(
         raise click.UsageError("--checkout, --continue and --abort exclude each other")
     service = session.service
     if abort:
-        ended = service.cancel(job)
+        ended = service.abort_conflict(job)
         if session.json:
             output.document(Row(ended, ended.state).to_json())
         else:
@@ -52,7 +52,9 @@ def resolve_command(
     if session.json:
         output.document({"open": [{"path": file.path, "kind": file.kind, "message": file.message} for file in files]})
         return 0
-    output.say(f"{formats.many(len(files), 'file')} in conflict:")
+    output.say(
+        f"{formats.many(len(files), 'file')} in conflict:" if files else "nothing is in conflict, the checks are red"
+    )
     for file in files:
         output.say(f"  {terminal.safe_line(file.path)}  {file.kind}  {terminal.safe_line(file.message)}")
     if out is None:
