@@ -166,6 +166,15 @@ def test_a_resolution_without_a_side_or_with_a_mistake_is_refused(history: Histo
     assert "undefined" in (fold.judge(one.conflict, both + b"\n\nprint(who)\n") or "")
 
 
+def test_a_template_that_is_no_yaml_can_still_be_resolved(history: History) -> None:
+    base = "{{- if .Values.on }}\nkey: {{ .Values.key }}\n{{- end }}\n"
+    ours, theirs = (base.replace("key: ", f"{name}: x\nkey: {name}-") for name in ("one", "two"))
+    found = step(history, {"a.yaml": base}, {"a.yaml": ours}, {"a.yaml": theirs})
+    (one,) = found.open
+    both = base.replace("key: ", "one: x\ntwo: x\nkey: one-two-").encode()
+    assert fold.judge(one.conflict, both) is None
+
+
 TITLE = "Changes\n=======\n"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from vdo.merge.texts import lines_of, readable
 from vdo.merge.values import Conflict, Declined
 
-_WORD = re.compile(r"\w+(?:[-.]\w+)*|\"[^\"\n]*\"")
+_WORD = re.compile(r"\w+")
 
 
 def lost(base: str | None, ours: str, theirs: str, merged: str) -> list[str]:

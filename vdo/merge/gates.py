@@ -28,7 +28,8 @@ class Gates:
     def check(self, path: str, versions: Versions, merged: str) -> Declined | None:
         """Nothing is asked of the merged text that one of the sides does not keep to itself."""
         language = language_of(path)
-        if language is None:
+        sides = [] if language is None else [language.parse(side) for side in versions[1:]]
+        if language is None or any(isinstance(side, Declined) for side in sides):
             return None
         unit = language.parse(merged)
         if isinstance(unit, Declined):
@@ -37,7 +38,7 @@ class Gates:
             reason = gate(path, versions, merged)
             if reason:
                 return Declined(reason)
-        repeated = _repeated(unit, [language.parse(side) for side in versions[1:]])
+        repeated = _repeated(unit, sides)
         if repeated:
             return Declined(f"the result defines {repeated} twice")
         return self._imports(path, language.name, versions, merged)
@@ -75,18 +76,26 @@ def _parses(read: Callable[[str], object]) -> Callable[[str, Versions, str], str
     """Strict parsing, where both sides pass it."""
 
     def gate(_path: str, versions: Versions, merged: str) -> str | None:
-        if all(_reads(read, side) is None for side in versions[1:]):
-            return _reads(read, merged)
-        return None
+        if any(_reads(read, side) for side in versions[1:]):
+            return None
+        reason = _reads(read, merged)
+        return f"the result does not parse: {reason}" if reason else None
 
     return gate
+
+
+def unsound(path: str, text: str) -> str | None:
+    """What a strict parser has against one version of a file: a key that stands twice is no syntax error to others."""
+    language = language_of(path)
+    read = _STRICT.get(language.name) if language else None
+    return _reads(read, text) if read else None
 
 
 def _reads(read: Callable[[str], object], text: str) -> str | None:
     try:
         read(text)
     except (ValueError, RecursionError) as error:
-        return f"the result does not parse: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        return str(error).splitlines()[0] if str(error) else type(error).__name__
     return None
 
 
@@ -112,8 +121,8 @@ def _ini(text: str) -> object:
     import configparser
 
     try:
-        parser = configparser.RawConfigParser(allow_no_value=True)
-        parser.read_string(text)
+        parser = configparser.RawConfigParser(allow_no_value=True, default_section="")
+        parser.read_string(f"[\0]\n{text}")  # a file may begin without a section
     except configparser.Error as error:
         raise ValueError(str(error)) from None
     return None
@@ -127,6 +136,8 @@ _GATES: dict[str, tuple[Callable[[str, Versions, str], str | None], ...]] = {
     "HTML": (_parses(_jinja),),
     "INI": (_parses(_ini),),
 }
+
+_STRICT: dict[str, Callable[[str], object]] = {"YAML": yaml_reader.check, "TOML": tomllib.loads, "INI": _ini}
 
 _SCRIPT = re.compile(r"""(?:\bfrom\s*|\brequire\(\s*|\bimport\(?\s*)["'](\.{1,2}/[^"'\n]*)["']""")
 _ENDINGS = ("", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".mts", ".cts", ".d.ts", ".json", ".vue", ".svelte",

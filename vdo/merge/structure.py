@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from vdo.merge.likeness import belongs, doubt, is_one_file, paired_keys, rank, sortable
@@ -139,7 +139,7 @@ class Merger:
             if not unit.commutes and unit.kind != "comment" and unit.name not in twins:
                 return Declined(f"both sides change the place of {brief(unit)}, whose order matters")
         for side in (o, t):
-            if repeated := _repeated(side):
+            if repeated := _repeated(side, twins):
                 return Declined(f"one side adds {brief(repeated)} twice at one place")
         old = {unit.name: unit for unit in b}
         mine, others = ({unit.name: unit for unit in side} for side in (o, t))
@@ -220,10 +220,10 @@ def _kinds(units: Units) -> list[str]:
     return [unit.kind for unit in units]
 
 
-def _repeated(units: Units) -> Unit | None:
+def _repeated(units: Units, twins: Collection[str]) -> Unit | None:
     seen = set()
     for unit in units:
-        if unit.commutes and unit.name in seen:
+        if (unit.commutes or unit.name in twins) and unit.name in seen:
             return unit
         seen.add(unit.name)
     return None

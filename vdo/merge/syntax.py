@@ -7,7 +7,8 @@ import posixpath
 import re
 from collections.abc import Collection
 
-from vdo.merge.gates import Gates
+from vdo.merge.conservation import lost
+from vdo.merge.gates import Gates, unsound
 from vdo.merge.languages import language_of
 from vdo.merge.structure import Merger
 from vdo.merge.texts import Texts, texts_of
@@ -53,18 +54,35 @@ class SyntaxRung:
             unit = language.parse(text) if text is not None else None
             if isinstance(unit, Declined):
                 return Declined(f"one version cannot be taken apart: {unit.reason}")
+            wrong = unsound(conflict.path, text) if text is not None else None
+            if wrong:
+                return Declined(f"one version does not parse: {wrong}")
             units.append(unit)
         base, ours, theirs = units
         assert ours is not None and theirs is not None
+        found = self._merged(conflict, texts, base, (ours, theirs))
+        if isinstance(found, Resolution):
+            return found
+        # A name may be used before its import: that must not hang on which side comes first.
+        return self._merged(conflict, texts, base, (theirs, ours), found)
+
+    def _merged(
+        self,
+        conflict: Conflict,
+        texts: Texts,
+        base: Unit | None,
+        sides: tuple[Unit, Unit],
+        first: Declined | None = None,
+    ) -> Resolution | Declined:
         merger = Merger()
-        merged = merger.merge(base, ours, theirs)
+        merged = merger.merge(base, *sides)
         if isinstance(merged, Declined):
-            return merged
+            return first or merged
         refused = self.gates.check(conflict.path, (texts.base, texts.ours, texts.theirs), merged)
-        if refused:
-            return refused
-        labels = merger.labels or ["lines"]
-        done = tuple(Done(self.name, label) for label in labels)
+        missing = lost(texts.base, texts.ours, texts.theirs, merged)
+        if refused or missing:
+            return first or refused or Declined(f"it loses {missing[0][:80]!r}")
+        done = tuple(Done(self.name, label) for label in merger.labels or ["lines"])
         return Resolution(texts.encode(merged), conflict.mode, done)
 
 

@@ -163,14 +163,15 @@ class _Reader:
         opens = None
         if node.child_count and node.type not in grammar.atoms:
             opens = lambda: self.parts(node, node.start_byte, end)  # noqa: E731
-        rule = grammar.rules.get(node.type)
-        weak = bool(rule and rule.weak and rule.weak(node, text))
         unit = Unit(
-            node.type, key, text, lead, label="" if comment else label, opens=opens,
-            separator=grammar.lists.get(node.type, ""), element=element, weak=weak,
-            named=bool(rule and rule.key) and not weak, reaches=node.type in grammar.reaching,
-            late=bool(rule and rule.late and rule.late(node, text)),
+            node.type, key, text, lead, label="" if comment else label, opens=opens, element=element,
+            separator=grammar.lists.get(node.type, ""), reaches=node.type in grammar.reaching,
         )  # fmt: skip
+        rule = grammar.rules.get(node.type)
+        if rule:
+            unit.weak = bool(rule.weak and rule.weak(node, text))
+            unit.named = bool(rule.key) and not unit.weak and not key.endswith(f" {squeezed(text)}")
+            unit.late = bool(rule.late and rule.late(node, text))
         outer = grammar.wrapped.get(node.type)
         return wrap(unit, outer) if outer and outer != parent.type else unit
 

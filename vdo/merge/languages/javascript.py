@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vdo.merge.languages.grammar import Grammar, Rule, named, text_of
 from vdo.merge.languages.html import identity, is_weak
-from vdo.merge.units import Unit, joined
+from vdo.merge.units import Unit, joined, squeezed
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -38,7 +38,7 @@ def _statement(node: Node, text: str) -> str:
     inner = node.named_children[0] if node.named_child_count else None
     if inner is not None and inner.type == "assignment_expression":
         return f"= {text_of(inner.child_by_field_name('left'))}"
-    return _call(text) or " ".join(text.split())
+    return _call(text) or squeezed(text)
 
 
 def _commutes(node: Node, _text: str) -> str:
