@@ -42,7 +42,7 @@ soak: $(VENV)/.dev  ## kill vdo at 200 random moments and see every job complete
 e2e: $(VENV)/.dev  ## drive the web page in a real browser
 	$(BIN)/python -m pytest -m e2e $(ARGS)
 
-check: lint types cov demo  ## all that CI runs
+check: lint types cov e2e demo  ## all that CI runs
 
 clean:  ## remove the environment and everything that was built
 	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
