@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from standins import rights
 
 from vdo.cli.main import vdo
 from vdo.store import claims
@@ -552,15 +552,17 @@ def planned(platform) -> int:
     return platform.journals.append(job, "Planned", record={"plan.json": record.dump_plan(plan)}).id
 
 
-def test_a_read_only_repository_can_be_read_and_says_why_it_cannot_be_written(run, jobs, platform, agent):
-    if os.geteuid() == 0:
-        pytest.skip("root writes everywhere")
-    subprocess.run(["chmod", "-R", "a-w", platform.path], check=True)
-    try:
-        assert run("list").exit_code == 0
-        assert run("new", "t", "--agent", agent()).exit_code == 3
-    finally:
-        subprocess.run(["chmod", "-R", "u+w", platform.path], check=True)
+def test_a_read_only_repository_can_be_read_and_says_why_it_cannot_be_written(jobs, platform, agent):
+    """In a process that is bound by permissions also where the tests run as root."""
+    vdo = [sys.executable, "-c", "from vdo.cli.main import main; main()", "-C", str(platform.path)]
+    with rights.read_only(platform.path):
+        listed = subprocess.run(rights.bound_by_permissions(*vdo, "list"), capture_output=True, text=True)
+        made = subprocess.run(
+            rights.bound_by_permissions(*vdo, "new", "t", "--agent", agent()), capture_output=True, text=True
+        )
+
+    assert listed.returncode == 0 and "Platform shell" in listed.stdout, listed.stderr
+    assert made.returncode == 3 and "cannot be written" in made.stderr, made.stderr
 
 
 def test_a_plan_only_job_waits_for_run(run, ask, platform, agent, tmp_path):
