@@ -255,7 +255,7 @@ def test_slow_clients_are_not_waited_for(served: Served) -> None:
     """Nothing at all, half a request line, half a header; a body that comes byte by byte."""
     start = time.monotonic()
     head = f"POST /api/jobs HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nAuthorization: Bearer {TOKEN}\r\n"
-    halves = ["", "GET / HT", "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ", f"{head}Content-Length: 20\r\n\r\n"]
+    halves = ["", "GET / HT", "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ", f"{head}Content-Length: 2000\r\n\r\n"]
     lines = [_connect(served) for _ in halves]
     for line, half in zip(lines, halves, strict=True):
         line.sendall(half.encode())
