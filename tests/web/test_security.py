@@ -265,7 +265,7 @@ def test_slow_clients_are_not_waited_for(served: Served) -> None:
         ended.update({lines.index(line): line.recv(1000) for line in readable})
         if 3 not in ended:
             lines[3].sendall(b" ")
-        assert time.monotonic() - start < 40
+        assert time.monotonic() - start < 120
     assert [ended[number] for number in range(3)] == [b"", b"", b""] and ended[3].startswith(b"HTTP/1.1 408 ")
     for line in lines:
         line.close()
