@@ -29,8 +29,12 @@ def on_terminal(*arguments: str, cwd: Path, act: Act | None = None, **environ: s
         os.chdir(cwd)
         os.execve(VDO, ["vdo", *arguments], env)
     seen = b""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+    deadline = time.monotonic() + 60
+    while True:
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            pytest.fail(f"vdo {' '.join(arguments)} did not end; the terminal got: {seen.decode('utf-8', 'replace')}")
         if act is not None and act(seen, terminal, child):
             act = None
         if select.select([terminal], [], [], 0.05)[0]:

@@ -62,15 +62,15 @@ def _asking(watcher: Watcher, stop: threading.Event) -> Callable[[JobId, str, tu
             output.complain(f"    {terminal.safe_line(run)}")
             output.complain(f"It sees {seen}, none of your files and no secrets.")
             output.complain(f"`vdo diff {job}` in another terminal shows what the job has changed so far.")
-            output.ask("Allow it, until what it runs or sees changes? [y/N]")
-            return _says_yes(stop)
+            return _says_yes("Allow it, until what it runs or sees changes? [y/N]", stop)
 
     return ask
 
 
-def _says_yes(stop: threading.Event) -> bool:
-    """Reads the answer; what was typed before the question is none. Ctrl-C, which only sets `stop`, ends the wait."""
-    termios.tcflush(sys.stdin, termios.TCIFLUSH)
+def _says_yes(question: str, stop: threading.Event) -> bool:
+    """Asks and reads the answer; what was typed before is none. Ctrl-C, which only sets `stop`, ends the wait."""
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)  # before the question shows: behind it, an answer would be lost
+    output.ask(question)
     while not stop.is_set():
         if select.select([sys.stdin], [], [], _POLL_SECONDS)[0]:
             return sys.stdin.readline().strip().lower() in ("y", "yes")
