@@ -15,7 +15,8 @@ from vdo.store import setup
 PROCESSES = 50
 _IMPORT = """
 import sys
-from vdo.service.service import NewJob, Service
+from vdo.service.intake import NewJob
+from vdo.service.service import Service
 import os, vdo.config, vdo.store.repository, vdo.pipeline.agents, vdo.texts
 """
 _CREATE = _IMPORT + "Service.open(sys.argv[1], os.environ).new(NewJob('Together', agent='true'))\n"

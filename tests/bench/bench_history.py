@@ -19,7 +19,8 @@ from pathlib import Path
 
 from bench.bench_job import IDENTITY
 from vdo.job import Job, State
-from vdo.service.service import NewJob, Service
+from vdo.service.intake import NewJob
+from vdo.service.service import Service
 from vdo.store import setup
 
 _AGENT = "git --git-dir={source} diff --binary --full-index {old} {new} | git apply --whitespace=nowarn --allow-empty"

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from bench.pairs import measure, report
 from vdo.job import State
-from vdo.service.service import NewJob, Service
+from vdo.service.intake import NewJob
+from vdo.service.service import Service
 from vdo.store import setup
 
 FILES, CHANGED, TURNS = 2_000, 20, 10

@@ -136,7 +136,8 @@ def test_the_callers_git_environment_leads_no_child_astray(project, tmp_path, mo
     for name, value in hostile.items():
         monkeypatch.setenv(name, value)
 
-    from vdo.service.service import NewJob, Service
+    from vdo.service.intake import NewJob
+    from vdo.service.service import Service
 
     service = Service.open(str(project.folder), project.environ)
     agent = script(

@@ -13,8 +13,8 @@ from vdo.errors import AgentUnavailable, UsageError
 from vdo.job import State
 from vdo.merge.threeway import UnrelatedHistories
 from vdo.service.forecasting import Forecasts
+from vdo.service.intake import ON_CONFLICT
 from vdo.service.merger import Ladder
-from vdo.service.service import ON_CONFLICT
 
 OURS, THEIRS = TEXT.replace("second", "ours"), TEXT.replace("second", "theirs")
 

@@ -14,7 +14,8 @@ from standins.stores import git
 from vdo import progress
 from vdo.job import Job, Oid
 from vdo.pipeline.record import RecordFiles
-from vdo.service.service import NewJob, Service
+from vdo.service.intake import NewJob
+from vdo.service.service import Service
 from vdo.store import setup
 from vdo.store.location import discover
 from vdo.store.repository import Repository

@@ -134,7 +134,8 @@ def _child(order: Json, report: Path) -> None:
 
 
 def _work(order: Json) -> None:
-    from vdo.service.service import NewJob, Service
+    from vdo.service.intake import NewJob
+    from vdo.service.service import Service
 
     service = Service.open(order["folder"], os.environ)
     titles = {row.job.title for row in service.readings.rows(_everything())}

@@ -9,7 +9,8 @@ import pytest
 
 from vdo.errors import AgentUnavailable, RepositoryError
 from vdo.job import Oid
-from vdo.service.service import NewJob, Service
+from vdo.service.intake import NewJob
+from vdo.service.service import Service
 from vdo.store import created, setup, trailers
 from vdo.store.messages import from_pairs
 

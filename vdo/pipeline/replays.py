@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from vdo.agents.replay import replay_messages
 from vdo.config.project import FILE
 from vdo.errors import JobStateError
@@ -14,8 +16,23 @@ from vdo.store.repository import Repository
 from vdo.tree import Tree
 
 
-def replay(repository: Repository, job: Job) -> tuple[JobId, Oid, Oid, int, str]:
-    """(job, tree of its commit, tree of the replay, recorded answers, note); raises JobStateError without a result."""
+@dataclass(frozen=True)
+class Replay:
+    """What feeding the recorded answers to the base came to: two trees, and how many answers there are."""
+
+    job: JobId
+    expected: Oid
+    actual: Oid
+    calls: int
+    note: str = ""
+
+    @property
+    def same(self) -> bool:
+        return self.expected == self.actual
+
+
+def replay(repository: Repository, job: Job) -> Replay:
+    """Nothing is written, called or paid. Raises JobStateError for a job without a result."""
     if job.state is State.DELETED:
         raise JobStateError(f"job #{job.id} was deleted", hint=repository.way_back(job))
     if job.commit is None:
@@ -26,11 +43,11 @@ def replay(repository: Repository, job: Job) -> tuple[JobId, Oid, Oid, int, str]
     files = RecordFiles(objects.StoredTree(repo, record_tree))
     transcript = record.load_transcript(files)
     if not transcript.messages:
-        return job.id, expected, work, 0, "recorded tree of a job without a conversation"
+        return Replay(job.id, expected, work, 0, "recorded tree of a job without a conversation")
     answers = sum(message.role == "assistant" for message in transcript.messages)
     if job.merges:
         tree = _replay_merge(repository, job)
-        return job.id, expected, objects.preview(repo, tree), answers, ""
+        return Replay(job.id, expected, objects.preview(repo, tree), answers)
     base = objects.tree_of(repo, job.base) if job.base else EMPTY_TREE
     tree = objects.load(repo, base)
     # A project gets its first checks once it is built: a repair may have changed them.
@@ -42,7 +59,7 @@ def replay(repository: Repository, job: Job) -> tuple[JobId, Oid, Oid, int, str]
     if text is not None:
         tree.write(FILE, text)
     replay_messages(transcript.messages[built:], tree)
-    return job.id, expected, objects.preview(repo, tree), answers, ""
+    return Replay(job.id, expected, objects.preview(repo, tree), answers)
 
 
 def _replay_merge(repository: Repository, job: Job) -> Tree:

@@ -64,19 +64,12 @@ def land(repository: Repository, job: Job, onto: str | None = None) -> Landing:
     return landing
 
 
-def _how_to_go_on(repository: Repository, job: Job) -> str:
-    if job.state is State.DELETED:
-        return repository.way_back(job)
-    verb = "retry" if job.state in (State.FAILED, State.CANCELLED) else "run"
-    return f"`vdo {verb} {job.id}` goes on with it"
-
-
 def _tip(repository: Repository, job: Job) -> Oid:
     tip = repository.tip(job)
     if job.commit is None or tip is None or job.state is not State.COMPLETED:
         raise JobStateError(
             f"job #{job.id} is {job.state.value}: only a completed job can land",
-            hint=_how_to_go_on(repository, job),
+            hint=repository.way_on(job),
         )
     if not repository.contains(job.commit, tip):
         raise BranchMoved(

@@ -22,7 +22,8 @@ from vdo.job import Job, State
 from vdo.progress import Observer
 from vdo.sandbox.choice import choose
 from vdo.sandbox.contract import SandboxUnavailable
-from vdo.service.service import NewJob, Service
+from vdo.service.intake import NewJob
+from vdo.service.service import Service
 from vdo.store import setup
 
 _STARTS_WITHIN_SECONDS = 20.0

@@ -16,7 +16,7 @@ from vdo.store import reffiles
 from vdo.store.index import Query
 
 if TYPE_CHECKING:
-    from vdo.service.service import Service
+    from vdo.service.opened import Opened
 
 _OLDEST_GIT = (2, 31)
 _GIT_FOR_MERGES = (2, 38)
@@ -33,18 +33,18 @@ class Finding:
     """Nothing is wrong, and yet a person should know it."""
 
 
-def examine(service: Service) -> Iterator[Finding]:
+def examine(opened: Opened) -> Iterator[Finding]:
     """Every finding, as it is made."""
     yield _git()
-    yield from _attempt("who commits", lambda: _identity(service))
-    configured = list(_attempt("configuration", lambda: _configuration(service)))
+    yield from _attempt("who commits", lambda: _identity(opened))
+    configured = list(_attempt("configuration", lambda: _configuration(opened)))
     yield from configured
     if all(finding.ok for finding in configured):  # else each of these would fail for the same reason
-        yield from _attempt("sandbox", lambda: _sandbox(service))
-        yield from _agents(service)
-        yield from _attempt("remote", lambda: _remote(service))
-    yield from _repository(service)
-    yield from _branches(service)
+        yield from _attempt("sandbox", lambda: _sandbox(opened))
+        yield from _agents(opened)
+        yield from _attempt("remote", lambda: _remote(opened))
+    yield from _repository(opened)
+    yield from _branches(opened)
 
 
 def _attempt(what: str, look: Callable[[], str]) -> Iterator[Finding]:
@@ -57,8 +57,8 @@ def _attempt(what: str, look: Callable[[], str]) -> Iterator[Finding]:
         yield Finding(False, f"{what}: {where}{problem.strerror or problem}", "check free space and permissions")
 
 
-def _configuration(service: Service) -> str:
-    path = service.config.user_file
+def _configuration(opened: Opened) -> str:
+    path = opened.config.user_file
     return f"{path} is in order" if path.exists() else f"no file at {path}, defaults are used"
 
 
@@ -76,47 +76,47 @@ def _git() -> Finding:
     return Finding(True, text)
 
 
-def _identity(service: Service) -> str:
-    identity = service.repository.identity
+def _identity(opened: Opened) -> str:
+    identity = opened.repository.identity
     signed = ", commits are signed" if identity.signs else ""
     return f"{identity.author.name} <{identity.author.email}>{signed}"
 
 
-def _sandbox(service: Service) -> str:
+def _sandbox(opened: Opened) -> str:
     from vdo.pipeline.confining import sandbox_of
 
-    sandbox = sandbox_of(service.config)
+    sandbox = sandbox_of(opened.config)
     gaps = f" ({'; '.join(sandbox.gaps)})" if sandbox.gaps else ""
     return f"checks run in {sandbox.name}{gaps}"
 
 
-def _agents(service: Service) -> Iterator[Finding]:
+def _agents(opened: Opened) -> Iterator[Finding]:
     """The default one, which need not be there, then each that is configured, which must work."""
-    if service.config.agent is None:
+    if opened.config.agent is None:
         try:
-            yield Finding(True, f"agent: {_agent(service, None)} does the work unless a job names another")
+            yield Finding(True, f"agent: {_agent(opened, None)} does the work unless a job names another")
         except VdoError as problem:
             yield Finding(True, f"agent: {problem}", problem.hint, note=True)
     else:
-        yield from _attempt("agent", lambda: f"{_agent(service, None)} does the work unless a job names another")
-    for name in service.config.agents:
-        if name != service.config.agent:
-            yield from _attempt("agent", lambda name=name: f"{_agent(service, name)} is there")  # type: ignore[misc]
+        yield from _attempt("agent", lambda: f"{_agent(opened, None)} does the work unless a job names another")
+    for name in opened.config.agents:
+        if name != opened.config.agent:
+            yield from _attempt("agent", lambda name=name: f"{_agent(opened, name)} is there")  # type: ignore[misc]
 
 
-def _agent(service: Service, name: str | None) -> str:
+def _agent(opened: Opened, name: str | None) -> str:
     from vdo import agents
     from vdo.pipeline.agents import settings_of
 
-    settings = settings_of(name, service.config, service.environ)
-    agents.load(settings, service.environ, prompts=service.config.prompts)
+    settings = settings_of(name, opened.config, opened.environ)
+    agents.load(settings, opened.environ, prompts=opened.config.prompts)
     return f"{settings.name} ({settings.kind})"
 
 
-def _repository(service: Service) -> Iterator[Finding]:
-    git = service.reader.git
+def _repository(opened: Opened) -> Iterator[Finding]:
+    git = opened.reader.git
     done = git.try_run("fsck", "--connectivity-only", "--no-dangling", "--no-progress")
-    where = service.location.common_dir
+    where = opened.location.common_dir
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").splitlines() or ["fsck failed"]
         yield Finding(
@@ -124,38 +124,38 @@ def _repository(service: Service) -> Iterator[Finding]:
         )
     else:
         yield Finding(True, f"{where}: every object that its refs need is there")
-    if service.repository.refs.read("refs/heads/job") is not None:
+    if opened.repository.refs.read("refs/heads/job") is not None:
         yield Finding(False, "a branch named `job` is in the way of job/N", "git branch -m job SOMETHING-ELSE")
     locks = [path for path in sorted((where / "refs").rglob("*.lock")) if "vdo" not in path.parts]
     for path in [*locks, *where.glob("packed-refs.lock")]:
         yield Finding(False, f"{path} is a lock", "when no git process is running, remove it")
     for state in (State.INTERRUPTED, State.FAILED, State.CONFLICTED):
-        jobs = service.reader.jobs(Query(state=state))
+        jobs = opened.reader.jobs(Query(state=state))
         if jobs:
             names = ", ".join(f"#{job.id}" for job in jobs[:10])
             how = "vdo run" if state is State.INTERRUPTED else f"vdo show {jobs[0].id}"
             yield Finding(True, f"{len(jobs)} {state.value}: {names} (`{how}`)")
 
 
-def _remote(service: Service) -> str:
+def _remote(opened: Opened) -> str:
     """What is known of it here: nobody is asked over a network."""
     from vdo.publish.names import PUSHED
     from vdo.store import reffiles
 
-    name = service.config.remote
-    if service.reader.git.try_run("config", "--get", f"remote.{name}.url").returncode:
+    name = opened.config.remote
+    if opened.reader.git.try_run("config", "--get", f"remote.{name}.url").returncode:
         return f"there is no {name}, and so nobody to share jobs with"
-    pushed = len(reffiles.below(service.location.common_dir, f"{PUSHED}{name}/heads/job/"))
+    pushed = len(reffiles.below(opened.location.common_dir, f"{PUSHED}{name}/heads/job/"))
     extra = "" if importlib.util.find_spec("github") else '; pull requests need pip install "vdo[github]"'
     return f"{pushed} branch{'es' if pushed != 1 else ''} of jobs pushed to {name} so far{extra}"
 
 
-def _branches(service: Service) -> Iterator[Finding]:
+def _branches(opened: Opened) -> Iterator[Finding]:
     """Branches of jobs that are not what the jobs left, and branches that look like a job's."""
     from vdo.pipeline.briefing import check_branch
 
-    reader = service.reader
-    tips = reffiles.numbered(service.location.common_dir, f"{reffiles.HEADS}job/")
+    reader = opened.reader
+    tips = reffiles.numbered(opened.location.common_dir, f"{reffiles.HEADS}job/")
     for job in reader.jobs(Query(state=State.COMPLETED)):
         tip = tips.get(job.id)
         if tip is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vdo.service.service import Service
+    from vdo.service.opened import Opened
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class ContextSize:
     """What is left out, in words."""
 
 
-def context_size(service: Service, base: str) -> ContextSize:
+def context_size(opened: Opened, base: str) -> ContextSize:
     """Of a job or a revision as it is now. Raises RevisionNotFound, RepositoryError for a job without a commit."""
     from vdo.context import gather  # libgit2 and the context: only for this question
 
-    repository = service.repository
+    repository = opened.repository
     tree = repository.tree(repository.resolve(repository.parent(base)))
-    settings = service.config.context
+    settings = opened.config.context
     context = gather(tree, settings.tokens, excludes=settings.exclude)
     return ContextSize(len(tree.paths()), len(context.files), context.tokens, context.omitted.rstrip("."))

@@ -14,7 +14,8 @@ from vdo.publish.github.pulls import PullResult
 from vdo.publish.push import PushReport, push
 from vdo.publish.remote import Remote
 from vdo.publish.sync import SyncReport, sync
-from vdo.service.service import NewJob, Service
+from vdo.service.intake import NewJob
+from vdo.service.service import Service
 from vdo.store.index import Query
 
 if TYPE_CHECKING:

@@ -132,6 +132,19 @@ class Reader:
         found = self.index.by_uid(ref.uid)
         return found[0] if found else None
 
+    def way_on(self, job: Job) -> str:
+        """The hint that says how a job without a result gets one."""
+        if job.state is State.DELETED:
+            return self.way_back(job)
+        state = self.state(job)
+        if state.is_active:
+            return f"`vdo log -f {job.id}` follows it"
+        if state in (State.FAILED, State.CANCELLED):
+            return f"`vdo retry {job.id}` goes on with it"
+        if state is State.CONFLICTED:
+            return f"`vdo resolve {job.id} --checkout DIR` gives a folder to resolve it in"
+        return f"`vdo run {job.id}` runs it"
+
     def way_back(self, job: Job) -> str:
         """What can be done about a deleted job."""
         if reffiles.read(self.location.common_dir, f"{reffiles.TRASH}{job.id}") is None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from vdo.errors import AgentUnavailable, DeployRefused, JobStateError
 from vdo.job import Job, JobRef, State
 from vdo.pipeline.scheduler import with_unfinished_parents
-from vdo.service.service import NewJob, Service
+from vdo.service.intake import NewJob
+from vdo.service.service import Service
 
 if TYPE_CHECKING:
     from vdo.publish.deploy import Deployment

@@ -14,7 +14,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vdo.errors import UsageError, VdoError
-from vdo.service.service import Flags
+from vdo.service.opened import Flags
 from vdo.store.location import Location
 from vdo.web.app import create_app
 from vdo.web.security import SHORTEST_TOKEN, Access, Place, is_loopback

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import TypeVar
 
 from vdo import progress
-from vdo.service.service import Flags, Service
+from vdo.service.opened import Flags
+from vdo.service.service import Service
 from vdo.service.views import Row
 from vdo.store.location import Location
 from vdo.web.board import Board

@@ -20,7 +20,7 @@ from vdo.job import Job
 from vdo.spec import Budget
 
 if TYPE_CHECKING:
-    from vdo.service.service import NewJob
+    from vdo.service.intake import NewJob
     from vdo.service.sharing import Sharing
 
     Source = Callable[[Sharing], NewJob]
@@ -157,7 +157,7 @@ def _record(
     checks: tuple[str, ...],
     **options: Any,
 ) -> Job:
-    from vdo.service.service import NewJob
+    from vdo.service.intake import NewJob
 
     request = NewJob(
         title=title,
