@@ -84,8 +84,8 @@ def deploy(
     one: each is the old or the new one at any moment, but for the milliseconds that it takes to rename all that differ
     a reader can meet new files beside old ones. (Exchanging the whole folder would have no such moment, and would
     be wrong: a server has it as its working directory, and its database's journal would come and go in the folder
-    that is taken away.) When the process is killed in these milliseconds the mixture stays until `recover` or the next
-    deployment has put the previous one back. Ctrl-C and SIGTERM wait for their end.
+    that is taken away.) A process that is killed in these milliseconds leaves the mixture to `guarded`, else to
+    `recover` or the next deployment, which put the previous one back. Ctrl-C and SIGTERM wait for their end.
     """
     wanted = _checked(files)
     with _system_errors(target), _opened(target) as place:

@@ -10,6 +10,7 @@ from vdo.errors import JobStateError
 from vdo.job import EMPTY_TREE, Job, Oid, State
 from vdo.pipeline.briefing import check_branch
 from vdo.publish.deploy import DeployFile, Deployment, deploy
+from vdo.publish.guardian import guarded
 from vdo.service.opened import Opened
 from vdo.store.reader import Reader
 from vdo.tree import Mode
@@ -38,9 +39,10 @@ def deploy_job(
     """Write the complete project, or just what the job created or modified, into `folder`."""
     commit = completed_tip(opened.reader, job)
     files = _files(opened, job, commit, own_only=own_only)
-    return deploy(
-        files, folder, job=job.id, title=job.title, commit=commit, force=force, log=log, only_changes=only_changes
-    )
+    with guarded(folder):
+        return deploy(
+            files, folder, job=job.id, title=job.title, commit=commit, force=force, log=log, only_changes=only_changes
+        )
 
 
 def _files(opened: Opened, job: Job, commit: Oid, *, own_only: bool) -> list[DeployFile]:
