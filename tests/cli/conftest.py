@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from vdo.cli.main import vdo
 from vdo.job import EMPTY_TREE, FileCounts, Job, Oid, State, Usage
 from vdo.spec import JobSpec
-from vdo.store import objects, setup
+from vdo.store import objects, setup, trees
 from vdo.store.identity import iso, now
 from vdo.store.repository import Repository
 from vdo.tree import Content, Mode
@@ -81,7 +81,7 @@ class Platform(Repository):
     def tree_with(self, base: Oid | None, files: Files) -> Oid:
         start = objects.tree_of(self.repo, base) if base else EMPTY_TREE
         changes = {name: None if text is None else Content(Mode.FILE, text.encode()) for name, text in files.items()}
-        return objects.apply(self.repo, start, changes)
+        return trees.apply(self.repo, start, changes)
 
 
 @pytest.fixture

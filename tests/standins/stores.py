@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vdo.job import EMPTY_TREE, Job, JobRef, Oid, State
 from vdo.spec import JobSpec
-from vdo.store import objects, setup
+from vdo.store import objects, setup, trees
 from vdo.store.identity import iso, now
 from vdo.store.index import Query
 from vdo.store.location import discover
@@ -60,7 +60,7 @@ class Store(Repository):
 
     def work(self, base: Oid | None, files: Files) -> Oid:
         tree = objects.tree_of(self.repo, base) if base else EMPTY_TREE
-        return objects.apply(self.repo, tree, {path: content(value) for path, value in files.items()})
+        return trees.apply(self.repo, tree, {path: content(value) for path, value in files.items()})
 
     def build(self, job: Job, files: Files, merges: Sequence[Oid] = ()) -> Job:
         """On to `publishing`: the commit is there, the branch is not."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vdo.job import EMPTY_TREE, Job, Oid, Revision, State, Usage
 from vdo.spec import JobSpec
-from vdo.store import objects
+from vdo.store import objects, trees
 from vdo.store.location import discover
 from vdo.store.repository import Repository
 from vdo.store.setup import init
@@ -52,7 +52,7 @@ class Workshop:
         base = None if parent is None else repository.resolve(parent)
         below = objects.tree_of(repository.repo, base) if base else EMPTY_TREE
         changes = {path: None if text is None else Content(Mode.FILE, text.encode()) for path, text in files.items()}
-        tree = objects.apply(repository.repo, below, changes)
+        tree = trees.apply(repository.repo, below, changes)
         job = dataclasses.replace(job, base=base, agent="claude", model="some-model", checks="passed")
         if state is not State.COMPLETED:
             return repository.journals.append(dataclasses.replace(job, state=state), f"Now {state.value}", work=tree)
@@ -72,7 +72,7 @@ class Workshop:
         tip = repository.refs.read(name)
         below = objects.tree_of(repository.repo, tip) if tip else EMPTY_TREE
         changes = {path: None if text is None else Content(Mode.FILE, text.encode()) for path, text in files.items()}
-        tree = objects.apply(repository.repo, below, changes)
+        tree = trees.apply(repository.repo, below, changes)
         commit = Oid(self.git("commit-tree", tree, "-m", message, *(["-p", tip] if tip else [])))
         repository.refs.move(name, commit, tip)
         return commit

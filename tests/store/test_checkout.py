@@ -11,7 +11,7 @@ from standins.stores import Store, content, git
 
 from vdo.errors import BadPath, RepositoryError
 from vdo.job import EMPTY_TREE, Oid
-from vdo.store import checkout, objects, throwaway
+from vdo.store import checkout, throwaway, trees
 from vdo.tree import Content, MemoryBase, Mode, Tree
 
 FILES = {
@@ -29,8 +29,8 @@ FILES = {
 
 @pytest.fixture
 def tree(store: Store) -> Tree:
-    oid = objects.apply(store.repo, EMPTY_TREE, {path: content(value) for path, value in FILES.items()})
-    return objects.load(store.repo, oid)
+    oid = trees.apply(store.repo, EMPTY_TREE, {path: content(value) for path, value in FILES.items()})
+    return trees.load(store.repo, oid)
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ def hostile(store: Store, *rows: tuple[str, str, str]) -> Tree:
         oid = what if kind_is_tree else git(store.path, "hash-object", "-w", "--stdin", stdin=what.encode())
         raw += f"{mode} {name}\0".encode() + bytes.fromhex(oid)
     oid = git(store.path, "hash-object", "-w", "--literally", "-t", "tree", "--stdin", stdin=raw)
-    return objects.load(store.repo, Oid(oid))
+    return trees.load(store.repo, Oid(oid))
 
 
 @pytest.mark.parametrize("name", [".git", ".GIT", "git~1", ".git ", ".gi\u200ct", "..", "."])
@@ -322,7 +322,7 @@ def test_a_name_that_this_disk_cannot_hold_is_one_clear_error(folder):
 def test_a_submodule_is_left_out(store, folder):
     commit = "1" * 40
     tree = git(store.path, "mktree", "--missing", stdin=f"160000 commit {commit}\tsub\n".encode())
-    loaded = objects.load(store.repo, Oid(tree))
+    loaded = trees.load(store.repo, Oid(tree))
 
     written = checkout.write(loaded, folder)
 

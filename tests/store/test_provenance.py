@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from standins.history import History
 from standins.stores import Store, git
 
-from vdo.job import Oid
+from vdo.job import EMPTY_TREE, Oid
 from vdo.store import objects
 from vdo.store.git import Git
 from vdo.store.index import Index
 from vdo.store.provenance import Provenance
+from vdo.store.trees import differences
 from vdo.tree import Content, Mode
 
 PATHS = ["a", "b", "d/a", "d/e/f", "d", "x.py", "é", "-n", "*.c"]
@@ -81,9 +82,7 @@ def test_every_file_has_the_commit_that_git_log_shows(plan):
         store = Store.at(history.path)
         for commit, parents in zip(made, above, strict=True):  # as jobs keep them, one after another
             trees_of = [objects.tree_of(store.repo, oid) for oid in (commit, *parents[:1])]
-            statuses = dict(
-                objects.differences(store.repo, trees_of[1] if parents else objects.EMPTY_TREE, trees_of[0])
-            )
+            statuses = dict(differences(store.repo, trees_of[1] if parents else EMPTY_TREE, trees_of[0]))
             if len(statuses) % 2:
                 warm.keep(commit, parents[0] if parents else None, statuses)
             else:

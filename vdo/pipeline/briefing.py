@@ -8,7 +8,7 @@ from vdo.context import gather
 from vdo.errors import BranchMoved, JobStateError
 from vdo.job import Job, JobRef, Oid, Parent, Revision, State
 from vdo.pipeline.record import Start
-from vdo.store import objects
+from vdo.store import trees
 from vdo.store.reader import Reader
 from vdo.work import Briefing, ParentBrief
 
@@ -82,7 +82,7 @@ def brief(desk: Desk) -> Briefing:
     """Everything that a prompt is rendered from."""
     config = desk.config
     spec = desk.spec
-    tree = desk.tree if spec.merges else objects.load(desk.repository.repo, desk.base_tree)
+    tree = desk.tree if spec.merges else trees.load(desk.repository.repo, desk.base_tree)
     return Briefing(
         job=desk.job,
         title=spec.title,

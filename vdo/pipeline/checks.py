@@ -22,7 +22,7 @@ from vdo.process import Completed
 from vdo.sandbox.contract import Sandbox
 from vdo.sandbox.verdicts import Question, Verdicts
 from vdo.spec import JobSpec
-from vdo.store import checkout, objects
+from vdo.store import checkout, trees
 from vdo.tree import Tree
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Checker:
         """Each check's verdict: the one that is known, else by running it in a fresh checkout."""
         desk = self._desk
         clean_daily(desk.around.environ)
-        oid = objects.preview(desk.repository.repo, tree)
+        oid = trees.preview(desk.repository.repo, tree)
         limits = desk.config.limits
         questions = {
             # What ran before in the same folder may be what a check needs.

@@ -27,7 +27,7 @@ from vdo.sandbox.contract import Access
 from vdo.sandbox.guards import protected
 from vdo.secrets import known
 from vdo.spec import Budget, JobSpec
-from vdo.store import checkout, objects, specs, throwaway
+from vdo.store import checkout, objects, specs, throwaway, trees
 from vdo.store.calllog import CallLog
 from vdo.store.claims import Claim
 from vdo.store.repository import Repository
@@ -74,7 +74,7 @@ class Desk:
         self.claim = claim
         self.around = around
         work, record_tree = repository.journals.trees(entry.journal)
-        files = record.RecordFiles(objects.StoredTree(repository.repo, record_tree))
+        files = record.RecordFiles(trees.StoredTree(repository.repo, record_tree))
         self.files = files
         self.spec: JobSpec = specs.load(files.need("spec.json"), files.need("description").decode())
         self.job: JobId = entry.id
@@ -82,7 +82,7 @@ class Desk:
         start = files.get("base.json")
         self._start = record.Start(entry.base) if start is None else record.Start.load(start)
         self.base_tree: Oid = self._tree_of(entry.base)
-        self.tree = objects.overlay(repository.repo, self.base_tree, work)
+        self.tree = trees.overlay(repository.repo, self.base_tree, work)
         self.config = self._configured()
         plan = files.get("plan.json")
         self.plan: Plan | None = None if plan is None else record.load_plan(plan)
@@ -146,7 +146,7 @@ class Desk:
         self._start = start
         self.entry = dataclasses.replace(self.entry, base=start.base)
         self.base_tree = self._tree_of(start.base)
-        self.tree = objects.load(self.repository.repo, self.base_tree)
+        self.tree = trees.load(self.repository.repo, self.base_tree)
         self.config = self._configured()
         self.ledger.budget = self._budget()
         self.keep("base.json", start.dump())
@@ -272,9 +272,9 @@ class Desk:
         repo = self.repository.repo
         for path, change in self.tree.changes.items():
             if isinstance(change, Content):
-                self.tree.changes[path] = objects.store_content(repo, change)
+                self.tree.changes[path] = trees.store_content(repo, change)
         if self._written is None or self._written[:2] != (self.base_tree, self.tree.changes):
-            oid = objects.apply(repo, self.base_tree, self.tree.changes)
+            oid = trees.apply(repo, self.base_tree, self.tree.changes)
             self._written = (self.base_tree, dict(self.tree.changes), oid)
         return self._written[2]
 

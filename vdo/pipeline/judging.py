@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vdo.job import Job, Oid
 from vdo.pipeline.desk import Desk, Surroundings
-from vdo.store import claims, objects
+from vdo.store import claims, trees
 from vdo.store.repository import Repository
 
 
@@ -13,6 +13,6 @@ def is_green(repository: Repository, job: Job, tree: Oid, around: Surroundings) 
     claim = claims.take(repository.location.own, job.id)
     try:
         desk = Desk(repository, repository.job(job.id), claim, around)
-        return desk.checker.run(objects.load(repository.repo, tree)).passed
+        return desk.checker.run(trees.load(repository.repo, tree)).passed
     finally:
         claim.release()

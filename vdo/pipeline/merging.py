@@ -11,7 +11,7 @@ from vdo.pipeline.agents import agent_of
 from vdo.pipeline.briefing import called
 from vdo.pipeline.conflicts import FILE, Faults, Merged, Merger, OpenFile, Progress, with_trailers
 from vdo.pipeline.desk import EXITED, Desk
-from vdo.store import objects
+from vdo.store import trees
 
 ROUNDS = 3
 """How often an agent may try to resolve one step's conflicts before a person is asked."""
@@ -75,7 +75,7 @@ def _merge_next(desk: Desk, progress: Progress) -> None:
         prefer=desk.spec.on_conflict if desk.spec.on_conflict in ("ours", "theirs") else "",
         unrelated=desk.spec.unrelated,
     )
-    desk.tree = objects.overlay(desk.repository.repo, desk.base_tree, found.tree)
+    desk.tree = trees.overlay(desk.repository.repo, desk.base_tree, found.tree)
     desk.forget_briefing()
     name = sides[at][0]
     contained = (*progress.contained, name) if found.contained else progress.contained
@@ -175,7 +175,7 @@ def _settle(desk: Desk, progress: Progress, paths: Sequence[str]) -> None:
 def _give_up(desk: Desk, progress: Progress, reason: str) -> Result:
     """The person finds the open places as git left them."""
     assert progress.tree is not None
-    desk.tree = objects.overlay(desk.repository.repo, desk.base_tree, progress.tree)
+    desk.tree = trees.overlay(desk.repository.repo, desk.base_tree, progress.tree)
     _keep(desk, progress.by_hand)
     desk.end_conversation()
     return _ask_person(desk, reason, f", `vdo retry {desk.job} -m FEEDBACK` lets the agent try again")
@@ -184,7 +184,7 @@ def _give_up(desk: Desk, progress: Progress, reason: str) -> Result:
 def _faults(desk: Desk, files: Sequence[OpenFile], before: Oid) -> Faults:
     """What is wrong with the agent's work: open places left or filled badly, anything else touched."""
     wanted = {file.path for file in files}
-    marked = objects.load(desk.repository.repo, before)
+    marked = trees.load(desk.repository.repo, before)
     faults = []
     for file in files:
         filled = desk.tree.read(file.path) if file.path in desk.tree else None
@@ -193,7 +193,7 @@ def _faults(desk: Desk, files: Sequence[OpenFile], before: Oid) -> Faults:
             problem = "its mode was changed: bring it back as it was"
         if problem is not None:
             faults.append((file.path, problem))
-    for path, _ in objects.differences(desk.repository.repo, before, desk.store_tree()):
+    for path, _ in trees.differences(desk.repository.repo, before, desk.store_tree()):
         if path not in wanted:
             faults.append((path, "it was not in conflict: bring it back as it was"))
     return tuple(faults)

@@ -25,7 +25,7 @@ from vdo.errors import RepositoryError
 from vdo.job import Oid
 from vdo.outcome import Action, CheckReport, CheckResult, Plan, Task
 from vdo.spec import Budget
-from vdo.store.objects import StoredTree
+from vdo.store.trees import StoredTree
 from vdo.work import Message, Transcript
 
 

@@ -11,7 +11,7 @@ from vdo.job import EMPTY_TREE, Job, JobId, Oid, State
 from vdo.pipeline import record
 from vdo.pipeline.checks import first_checks
 from vdo.pipeline.record import RecordFiles
-from vdo.store import objects, specs
+from vdo.store import objects, specs, trees
 from vdo.store.repository import Repository
 from vdo.tree import Tree
 
@@ -40,16 +40,16 @@ def replay(repository: Repository, job: Job) -> Replay:
     repo = repository.repo
     work, record_tree = repository.journals.trees(job.journal)
     expected = objects.tree_of(repo, job.commit)
-    files = RecordFiles(objects.StoredTree(repo, record_tree))
+    files = RecordFiles(trees.StoredTree(repo, record_tree))
     transcript = record.load_transcript(files)
     if not transcript.messages:
         return Replay(job.id, expected, work, 0, "recorded tree of a job without a conversation")
     answers = sum(message.role == "assistant" for message in transcript.messages)
     if job.merges:
         tree = _replay_merge(repository, job)
-        return Replay(job.id, expected, objects.preview(repo, tree), answers)
+        return Replay(job.id, expected, trees.preview(repo, tree), answers)
     base = objects.tree_of(repo, job.base) if job.base else EMPTY_TREE
-    tree = objects.load(repo, base)
+    tree = trees.load(repo, base)
     # A project gets its first checks once it is built: a repair may have changed them.
     built = transcript.phases.index("repair") if "repair" in transcript.phases else len(transcript.messages)
     replay_messages(transcript.messages[:built], tree)
@@ -59,7 +59,7 @@ def replay(repository: Repository, job: Job) -> Replay:
     if text is not None:
         tree.write(FILE, text)
     replay_messages(transcript.messages[built:], tree)
-    return Replay(job.id, expected, objects.preview(repo, tree), answers)
+    return Replay(job.id, expected, trees.preview(repo, tree), answers)
 
 
 def _replay_merge(repository: Repository, job: Job) -> Tree:
@@ -67,12 +67,12 @@ def _replay_merge(repository: Repository, job: Job) -> Tree:
 
     What changed in an entry that came without an answer was done by somebody else, and is taken as it is recorded.
     """
-    tree, known, before = objects.load(repository.repo, EMPTY_TREE), 0, EMPTY_TREE
+    tree, known, before = trees.load(repository.repo, EMPTY_TREE), 0, EMPTY_TREE
     for entry in list(repository.journals.entries(job.journal))[::-1]:
-        messages = record.load_transcript(RecordFiles(objects.StoredTree(repository.repo, entry.record))).messages
+        messages = record.load_transcript(RecordFiles(trees.StoredTree(repository.repo, entry.record))).messages
         if len(messages) > known:
             replay_messages(messages[known:], tree)
         elif entry.work != before:
-            tree = objects.load(repository.repo, entry.work)
+            tree = trees.load(repository.repo, entry.work)
         known, before = len(messages), entry.work
     return tree

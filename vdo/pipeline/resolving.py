@@ -12,7 +12,7 @@ from vdo.errors import JobStateError, UsageError
 from vdo.job import Job, Oid, State
 from vdo.pipeline.conflicts import FILE, Merger, OpenFile, Progress, Version, with_trailers
 from vdo.pipeline.record import RecordFiles, Rounds
-from vdo.store import checkout, claims, objects, throwaway
+from vdo.store import checkout, claims, objects, throwaway, trees
 from vdo.store.repository import Repository
 from vdo.tree import Content, Entry, Mode, Tree
 
@@ -50,7 +50,7 @@ def check_out(repository: Repository, job: Job, folder: Path) -> tuple[OpenFile,
         )
     folder.mkdir(parents=True, exist_ok=True)
     work, _ = repository.journals.trees(job.journal)
-    tree = objects.load(repository.repo, work)
+    tree = trees.load(repository.repo, work)
     checkout.write(tree, folder)
     for path in tree:
         if tree.mode(path) is Mode.SUBMODULE:
@@ -67,7 +67,7 @@ def check_out(repository: Repository, job: Job, folder: Path) -> tuple[OpenFile,
 def _staged(repository: Repository, version: Version) -> tuple[Mode, Oid]:
     if version.mode is Mode.SUBMODULE:
         return version.mode, Oid(version.data.decode())
-    return version.mode, objects.store_content(repository.repo, Content(version.mode, version.data)).oid
+    return version.mode, trees.store_content(repository.repo, Content(version.mode, version.data)).oid
 
 
 def _sides(repository: Repository, job: Job, progress: Progress) -> tuple[Oid, Oid]:
@@ -82,7 +82,7 @@ def take_in(repository: Repository, job: Job, folder: Path, merger: Merger) -> J
     progress = open_files(repository, job)
     _check_folder(job, folder)
     work, _ = repository.journals.trees(job.journal)
-    tree = objects.load(repository.repo, work)
+    tree = trees.load(repository.repo, work)
     changes = checkout.read_folder(repository.git, tree, folder)
     backup = _backups(progress.open)
     kept = {path: change for path, change in changes.items() if path in tree or not backup.fullmatch(path)}
@@ -129,7 +129,7 @@ def take_files(repository: Repository, job: Job, texts: Mapping[str, bytes | Non
         what = f"nothing is said of {', '.join(missing)}" if missing else f"{', '.join(extra)} is not in conflict"
         raise UsageError(what, hint="decide every open file, and no other")
     work, _ = repository.journals.trees(job.journal)
-    tree = objects.load(repository.repo, work)
+    tree = trees.load(repository.repo, work)
     for file in progress.open:
         data = texts[file.path]
         if data is not None:
@@ -155,10 +155,10 @@ def _store(repository: Repository, job: Job, tree: Tree, progress: Progress) -> 
     claim = claims.take(repository.location.own, job.id)
     try:
         with repository.writing():
-            work = objects.store(repository.repo, tree)
+            work = trees.store(repository.repo, tree)
             record = {FILE: done.dump(), **done.dump_open(), "rounds.json": _rounds(repository, job)}
             lines = [f"[RESOLVED] {path} (person)" for path in paths]
-            differs = objects.differences(repository.repo, before, work)
+            differs = trees.differences(repository.repo, before, work)
             lines += [f"[{_NAMES[status]}] {path}" for path, status in differs if path not in paths]
             ready = dataclasses.replace(job, state=State.PLANNING, error=None, claim=None, finished_at=None)
             note = f"{'Resolved' if paths else 'Mended'} by hand\n\n" + "\n".join(lines)

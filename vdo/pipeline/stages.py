@@ -20,7 +20,7 @@ from vdo.pipeline.desk import Desk
 from vdo.pipeline.merging import merge, merge_only
 from vdo.pipeline.verifying import changes_note, verify
 from vdo.sandbox.guards import tests_changed
-from vdo.store import objects
+from vdo.store import objects, trees
 from vdo.store.identity import iso, now
 from vdo.tree import Tree
 
@@ -111,7 +111,7 @@ def count_files(desk: Desk) -> FileCounts:
     """Against the first parent."""
     repo = desk.repository.repo
     tally = {"A": 0, "M": 0, "D": 0}
-    for _, status in objects.differences(repo, desk.base_tree, desk.store_tree()):
+    for _, status in trees.differences(repo, desk.base_tree, desk.store_tree()):
         tally[status] += 1
     total = len(desk.tree.base.paths()) + tally["A"] - tally["D"]
     return FileCounts(tally["A"], tally["M"], tally["D"], total - tally["A"] - tally["M"])
@@ -122,7 +122,7 @@ def _keep_provenance(desk: Desk) -> None:
     job: Job = desk.entry
     assert job.commit is not None
     repo = desk.repository.repo
-    changes = dict(objects.differences(repo, desk.base_tree, objects.tree_of(repo, job.commit)))
+    changes = dict(trees.differences(repo, desk.base_tree, objects.tree_of(repo, job.commit)))
     desk.repository.provenance.keep(job.commit, job.base, changes, merge=bool(desk.merge_commits))
 
 
@@ -133,7 +133,7 @@ def restore(desk: Desk) -> Result:
     if job is None or job.commit is None:
         return Result(Outcome.FAILED, f"job {target} has no commit to go back to")
     repo = desk.repository.repo
-    desk.tree = objects.overlay(repo, desk.base_tree, objects.tree_of(repo, job.commit))
+    desk.tree = trees.overlay(repo, desk.base_tree, objects.tree_of(repo, job.commit))
     desk.append(State.VERIFYING, f"Restored the tree of job #{job.id}\n\n{changes_note(desk)}")
     return DONE
 

@@ -13,7 +13,7 @@ from vdo.pipeline.agents import agent_of
 from vdo.pipeline.desk import Desk
 from vdo.sandbox.leaks import secrets_in
 from vdo.secrets import known
-from vdo.store import objects
+from vdo.store import trees
 from vdo.tree import Tree
 
 
@@ -146,5 +146,5 @@ def changes_note(desk: Desk) -> str:
     """Every file in which the tree differs from its base, one line each."""
     names = {"A": "CREATED", "M": "MODIFIED", "D": "DELETED"}
     repo = desk.repository.repo
-    changes = objects.differences(repo, desk.base_tree, desk.store_tree())
+    changes = trees.differences(repo, desk.base_tree, desk.store_tree())
     return "\n".join(f"[{names[status]}] {path}" for path, status in changes)

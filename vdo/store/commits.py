@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pygit2
 
 from vdo.job import EMPTY_TREE, Oid
-from vdo.store import objects
+from vdo.store import objects, trees
 from vdo.store.git import Git
 from vdo.store.identity import Identity, Person, now
 
@@ -18,7 +18,7 @@ def write(
 ) -> Oid:
     """An unsigned commit; durable when this returns."""
     if tree == EMPTY_TREE:
-        objects.ensure_empty_tree(repo)
+        trees.ensure_empty_tree(repo)
     for oid in (tree, *parents):
         if oid not in repo:
             raise objects.missing(oid)

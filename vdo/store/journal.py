@@ -14,12 +14,13 @@ import pygit2
 from vdo.errors import RefConflict, RepositoryError
 from vdo.job import EMPTY_TREE, Job, JobId, JobRef, Oid, Revision, State, Uid
 from vdo.spec import JobSpec
-from vdo.store import commits, created, messages, objects, reffiles, specs
+from vdo.store import commits, created, messages, objects, reffiles, specs, trees
 from vdo.store.identity import Identity, iso, now
 from vdo.store.index import Index
 from vdo.store.location import OWN_FOLDER
 from vdo.store.refs import Refs, writing
 from vdo.store.trailers import Pairs
+from vdo.store.trees import StoredTree
 from vdo.tree import Content, Entry, Mode
 
 Record = Mapping[str, bytes]
@@ -108,13 +109,13 @@ class Journals:
 
     def trees(self, journal: Oid) -> tuple[Oid, Oid]:
         """(work, record) of an entry; both are empty in a deleted job's tombstone."""
-        found = objects.folder(self._repo, objects.tree_of(self._repo, journal))
+        found = trees.folder(self._repo, objects.tree_of(self._repo, journal))
         work, record = (found[name][1] if name in found else EMPTY_TREE for name in ("work", "record"))
         return work, record
 
-    def record(self, journal: Oid) -> objects.StoredTree:
+    def record(self, journal: Oid) -> StoredTree:
         """The record of an entry as files."""
-        return objects.StoredTree(self._repo, self.trees(journal)[1])
+        return StoredTree(self._repo, self.trees(journal)[1])
 
     def entries(self, tip: Oid) -> Iterator[JournalEntry]:
         """Newest first, following first parents down to Seq 0 (of a deleted job only its tombstone is left)."""
@@ -149,12 +150,12 @@ class Journals:
 
     def _tree(self, work: Oid, record: Oid) -> Oid:
         if work == EMPTY_TREE:
-            objects.ensure_empty_tree(self._repo)  # for `git fsck` it would be missing
-        return objects.write_folder(self._repo, {"work": work, "record": record})
+            trees.ensure_empty_tree(self._repo)  # for `git fsck` it would be missing
+        return trees.write_folder(self._repo, {"work": work, "record": record})
 
     def _record_tree(self, before: Oid, record: Record) -> Oid:
         changes: dict[str, Content | Entry | None] = {name: Content(Mode.FILE, data) for name, data in record.items()}
-        return objects.apply(self._repo, before, changes)
+        return trees.apply(self._repo, before, changes)
 
     def _free_numbers(self) -> Iterator[JobId]:
         """Numbers that neither a job nor a branch of anybody has, upwards from the highest job."""

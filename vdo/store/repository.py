@@ -10,7 +10,7 @@ from functools import cached_property
 
 from vdo.errors import BranchMoved
 from vdo.job import Job, Oid, State
-from vdo.store import commits, identity, messages, objects, reffiles
+from vdo.store import commits, identity, messages, objects, reffiles, trees
 from vdo.store.calllog import CallLog
 from vdo.store.identity import Identity
 from vdo.store.journal import Journals, refuse_plain_job_branch
@@ -42,7 +42,7 @@ class Repository(Reader):
 
     def tree(self, commit: Oid) -> Tree:
         """The files of a commit, to work on in memory."""
-        return objects.load(self.repo, objects.tree_of(self.repo, commit))
+        return trees.load(self.repo, objects.tree_of(self.repo, commit))
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:

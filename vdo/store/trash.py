@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from vdo.errors import JobNotFound, JobStateError
 from vdo.job import Job, JobId, Oid, State
-from vdo.store import commits, messages, objects, reffiles
+from vdo.store import commits, messages, objects, reffiles, trees
 from vdo.store.identity import iso, now
 from vdo.store.repository import Repository
 
@@ -93,5 +93,5 @@ def _commit(repository: Repository, job: Job, note: str, parents: Sequence[Oid])
     """A journal's commit with the first parent's tree, which nothing points to yet; its message too."""
     message = messages.journal_message(job, note)
     repo = repository.repo
-    tree = objects.tree_of(repo, parents[0]) if parents else objects.ensure_empty_tree(repo)
+    tree = objects.tree_of(repo, parents[0]) if parents else trees.ensure_empty_tree(repo)
     return commits.write(repo, repository.identity, message, tree, parents, now()), message
