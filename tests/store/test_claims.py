@@ -192,3 +192,24 @@ def test_a_claims_file_in_the_way_is_one_clear_error(tmp_path):
     with pytest.raises(RepositoryError, match="cannot be written"):
         claims.take(tmp_path, JOB)
     assert not claims.is_held(tmp_path, JOB)
+
+
+def test_everybody_may_ask_for_the_end_at_once(tmp_path):
+    claim = claims.take(tmp_path, JOB)
+    problems: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            for _ in range(200):
+                claims.ask_cancel(tmp_path, JOB)
+        except Exception as problem:
+            problems.append(problem)
+
+    people = [threading.Thread(target=ask) for _ in range(4)]
+    for one in people:
+        one.start()
+    for one in people:
+        one.join()
+
+    assert problems == [] and claim.cancel_asked()
+    claim.release()

@@ -114,10 +114,8 @@ def ask_cancel(folder: Path, job: JobId) -> bool:
         return False
     if not nonce or not is_held(folder, job):
         return False
-    wish = _cancel_file(folder, job)
-    partial = wish.with_suffix(".new")
-    partial.write_text(nonce)
-    partial.replace(wish)
+    # A torn wish is nobody's nonce and is read again; a name to rename from would be shared by all who ask at once.
+    _cancel_file(folder, job).write_text(nonce)
     return True
 
 
