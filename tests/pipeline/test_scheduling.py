@@ -273,6 +273,32 @@ def test_cancel_ends_a_queued_job_and_one_that_waits(project, tmp_path):
     assert project.service.reader.index.newest() == 2
 
 
+def test_a_wish_that_comes_when_the_branch_is_there_is_too_late(project, tmp_path, monkeypatch):
+    """The first run is killed between the branch and the last entry; the second is asked to end as it begins."""
+    project.new(agent=creating(tmp_path, {"a": "a"}))
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Desk, "finish", _die)
+        project.run(1)
+    assert project.job(1).state is State.PUBLISHING and project.branches() == ["job/1"]
+    wishes = []
+
+    def ask(event):
+        wishes.append(claims.ask_cancel(project.repository.location.own, event.job))
+
+    project.service.run(["1"], observe=ask)
+
+    assert wishes[0] is True
+    assert project.job(1).state is State.COMPLETED
+
+
+class Killed(BaseException):
+    """The process is gone at this very point."""
+
+
+def _die(*_args, **_options):
+    raise Killed
+
+
 def test_cancel_of_what_is_over_says_so(project, tmp_path):
     project.make(agent=creating(tmp_path, {"a": "a"}))
     with pytest.raises(JobStateError, match="job #1 is completed: there is nothing to cancel"):

@@ -62,7 +62,9 @@ def _take_over(desk: Desk, entry: Job) -> None:
 def _go(desk: Desk) -> Job:
     try:
         for stage in remaining(desk):
-            desk.check_asked()
+            # A branch that may be there already cannot be taken back: all that is left to do is to say so.
+            if desk.entry.state is not State.PUBLISHING:
+                desk.check_asked()
             result = stage(desk)
             if not result.ok:
                 return _end(desk, result)
