@@ -18,7 +18,7 @@ from vdo.errors import BranchMoved, JobBusy, JobStateError, RefConflict, Stopped
 from vdo.job import State
 from vdo.leftovers import marked
 from vdo.pipeline.desk import Desk, Surroundings
-from vdo.store import claims
+from vdo.store import checkout, claims
 
 
 def wait_for(condition, seconds=15):
@@ -341,6 +341,81 @@ def test_a_new_run_ends_what_a_killed_process_left_and_keeps_its_folder(project,
     assert not alive(int(pid.read_text()))
     assert project.files("job/1") == {"whole.txt": "whole\n"}
     assert project.record(done).get("half-done/half.txt") == b"h\n"
+
+
+@pytest.fixture
+def half_done(project, elsewhere, tmp_path):
+    """A job of a command agent that was killed with half of its work done; it ends well once `go` is there."""
+    go, started = tmp_path / "go", tmp_path / "started"
+    half = f"echo h > half.txt; touch {started}; sleep 600"
+    project.new(agent=f"test -e {go} && echo whole > whole.txt || {{ {half}; }}")
+    other = elsewhere("1")
+    wait_for(started.exists)
+    other.kill()
+    other.wait()
+    go.touch()
+    job = project.job(1)
+    assert checkout.leftovers(job.claim)
+    return job
+
+
+def test_a_retry_after_a_kill_keeps_what_was_left_half_done(project, half_done):
+    project.service.retry("1")
+    (done,) = project.run(1)
+
+    assert done.state is State.COMPLETED
+    assert project.record(done).get("half-done/half.txt") == b"h\n"
+    assert checkout.leftovers(half_done.claim) == []
+
+
+def test_a_deleted_job_leaves_no_private_folder(project, half_done):
+    project.service.delete("1")
+
+    assert checkout.leftovers(half_done.claim) == []
+
+
+def first(action, monkeypatch):
+    """Somebody else does this just before the next claim is taken."""
+    take = claims.take
+
+    def late(folder, number):
+        monkeypatch.setattr(claims, "take", take)
+        action()
+        return take(folder, number)
+
+    monkeypatch.setattr(claims, "take", late)
+
+
+def test_a_retry_that_comes_after_a_deletion_brings_nothing_back(project, tmp_path, monkeypatch):
+    project.make(agent=script(tmp_path, "exit 3"))
+    first(lambda: project.open().delete("1"), monkeypatch)
+
+    with pytest.raises(JobStateError, match="job #1 is deleted"):
+        project.service.retry("1")
+
+    assert project.job(1).state is State.DELETED
+    assert project.service.undelete("1").state is State.FAILED
+
+
+def test_a_retry_that_comes_after_another_one_leaves_its_result_alone(project, tmp_path, monkeypatch):
+    flag = tmp_path / "flag"
+    project.make(agent=script(tmp_path, f"test -e {flag} || exit 3; echo a > a"))
+    flag.touch()
+    other = project.open()
+    first(lambda: (other.retry("1"), other.run(["1"])), monkeypatch)
+
+    with pytest.raises(JobStateError, match="job #1 is completed"):
+        project.service.retry("1")
+
+    assert project.job(1).state is State.COMPLETED
+
+
+def test_a_deletion_that_comes_after_another_one_says_so(project, tmp_path, monkeypatch):
+    project.make(agent=creating(tmp_path, {"a": "a"}))
+    first(lambda: project.open().delete("1"), monkeypatch)
+
+    with pytest.raises(JobStateError, match="job #1 is deleted already"):
+        project.service.delete("1")
 
 
 def test_ctrl_c_leaves_jobs_interrupted_and_the_next_run_goes_on(project, elsewhere, tmp_path):

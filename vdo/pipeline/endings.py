@@ -53,8 +53,7 @@ def _cancel_here(repository: Repository, job: Job) -> Job | None:
         tip = repository.branch_tip(job.id)
         if job.state is State.PUBLISHING and job.commit and tip and repository.contains(job.commit, tip):
             raise JobStateError(f"job #{job.id} is published already", hint=f"`vdo run {job.id}` completes it")
-        for folder in checkout.leftovers(job.claim) if job.claim else ():
-            checkout.remove(folder)
+        _remove_leftovers(job)
         ended = dataclasses.replace(job, state=State.CANCELLED, claim=None, finished_at=iso(*now()))
         return repository.journals.append(ended, "Cancelled")
     finally:
@@ -62,21 +61,15 @@ def _cancel_here(repository: Repository, job: Job) -> Job | None:
 
 
 def retry(repository: Repository, job: Job, feedback: str, budget: Budget | None) -> Job:
-    """Put a failed or cancelled job back into the state that it ended in, with what was changed; ready to be run."""
-    if job.state.is_active and repository.state(job) is not State.INTERRUPTED:
-        raise JobBusy(
-            f"job #{job.id} is {job.state.value}: another process works on it",
-            hint=f"`vdo log -f {job.id}` follows it, `vdo cancel {job.id}` stops it",
-        )
-    if job.state in RUNNABLE and not job.state.is_active:
-        raise JobStateError(f"job #{job.id} is {job.state.value}", hint=f"`vdo run {job.id}` runs it")
-    if job.state not in RUNNABLE and job.state not in (State.FAILED, State.CANCELLED, State.CONFLICTED):
-        raise JobStateError(f"job #{job.id} is {job.state.value}: there is nothing to go on with")
-    if feedback.strip() and is_rollback(repository, job):
-        raise UsageError(f"job #{job.id} is a rollback: there is no agent that would hear what you say")
+    """Put a failed or cancelled job back into the state that it ended in, with what was changed; ready to be run.
+
+    Raises JobBusy while somebody works on it, JobStateError when there is nothing to go on with.
+    """
     claim = claims.take(repository.location.own, job.id)
     try:
+        # Judged under the claim: until then somebody else may have run it to its end, or taken it away.
         job = repository.job(job.id)
+        _refuse_retry(repository, job, feedback)
         state = _last_state(repository, job)
         done = RecordFiles(repository.journals.record(job.journal)).get("rounds.json")
         files = {"rounds.json": record.Rounds.load(done).anew().dump()}
@@ -86,11 +79,21 @@ def retry(repository: Repository, job: Job, feedback: str, budget: Budget | None
             state = _before_publishing(job, state)
         if budget is not None:
             files["budget.json"] = record.dump_budget(budget)
-        again = dataclasses.replace(job, state=state, claim=None, error=None, finished_at=None)
+        # The claim of one that died stays: the next run finds by it what was left half done.
+        again = dataclasses.replace(job, state=state, error=None, finished_at=None)
         note = "To be tried again" + (f"\n\n{feedback.strip()}" if feedback.strip() else "")
         return repository.journals.append(again, note, record=files)
     finally:
         claim.release()
+
+
+def _refuse_retry(repository: Repository, job: Job, feedback: str) -> None:
+    if job.state in RUNNABLE and not job.state.is_active:
+        raise JobStateError(f"job #{job.id} is {job.state.value}", hint=f"`vdo run {job.id}` runs it")
+    if job.state not in RUNNABLE and job.state not in (State.FAILED, State.CANCELLED, State.CONFLICTED):
+        raise JobStateError(f"job #{job.id} is {job.state.value}: there is nothing to go on with")
+    if feedback.strip() and is_rollback(repository, job):
+        raise UsageError(f"job #{job.id} is a rollback: there is no agent that would hear what you say")
 
 
 def is_rollback(repository: Repository, job: Job) -> bool:
@@ -118,6 +121,17 @@ def _last_state(repository: Repository, job: Job) -> State:
 
 def delete(repository: Repository, job: Job, *, force: bool) -> Job:
     """Move a job into the trash. Raises JobStateError with the reason while it may not go."""
+    claim = claims.take(repository.location.own, job.id)
+    try:
+        job = repository.job(job.id)
+        _refuse_delete(repository, job, force=force)
+        _remove_leftovers(job)
+        return trash.delete(repository, job)
+    finally:
+        claim.release()
+
+
+def _refuse_delete(repository: Repository, job: Job, *, force: bool) -> None:
     if job.state is State.DELETED:
         raise JobStateError(f"job #{job.id} is deleted already")
     children = repository.children(job)
@@ -132,8 +146,9 @@ def delete(repository: Repository, job: Job, *, force: bool) -> Job:
         raise JobStateError(
             f"the branch {job.branch} is checked out in {place}", hint="switch to another branch there first"
         )
-    claim = claims.take(repository.location.own, job.id)
-    try:
-        return trash.delete(repository, repository.job(job.id))
-    finally:
-        claim.release()
+
+
+def _remove_leftovers(job: Job) -> None:
+    """The private folders of a claim whose holder died: nobody would look for them any more."""
+    for folder in checkout.leftovers(job.claim) if job.claim else ():
+        checkout.remove(folder)
