@@ -155,14 +155,17 @@ class Attempt:
 
     request: bytes
     events: tuple[bytes, ...]
+    paid: bool = False
+    """It is in the ledger already: the entry that ended the job in the middle of its turn has it."""
 
 
 class CallLog(Protocol):
     """The write-ahead file of calls since the last checkpoint: local, fsynced, emptied by `Work.checkpoint`.
 
     A call is known by its turn (the number of messages in the transcript before its answer) and the attempt within
-    that turn. Besides a checkpoint only an entry that ends the job may empty it: what was charged in between is in the
-    journal then. Anything else that is journalled (a pause on Ctrl-C) leaves both file and stored ledger alone.
+    that turn. Besides a checkpoint only an entry that ends the job with a result may empty it: what was charged in
+    between is in the journal then. One that ends it in the middle of a turn (cancelled, out of time) keeps the answers,
+    as paid. Anything else that is journalled (a pause on Ctrl-C) leaves both file and stored ledger alone.
     """
 
     def begin(self, turn: int, request: bytes) -> None:

@@ -12,7 +12,9 @@ from standins.projects import creating, script
 from vdo import progress
 from vdo.errors import JobStateError, Stopped
 from vdo.job import State
+from vdo.pipeline.ledger import Account
 from vdo.spec import Budget
+from vdo.store import claims
 from vdo.store.calllog import CallLog
 
 
@@ -101,6 +103,84 @@ def test_an_answer_that_was_read_to_its_end_is_never_asked_for_again(project, se
     assert done.usage.output == sum(call["usage"]["output"] for call in calls(project, done))
     assert len(calls(project, done)) == 3
     assert project.files("job/1") == {"a.txt": "a\n", "b.txt": "b\n"}
+
+
+TWO_IN_A_TURN = (WHOLE[0], say(write("a.txt", "a\n"), write("b.txt", "b\n")), WHOLE[3])
+
+
+def cancelled_in_a_turn(project, job):
+    """The first tool of an answer is carried out, then somebody cancels the job."""
+
+    def observe(event):
+        if isinstance(event, progress.ToolCalled):
+            claims.ask_cancel(project.repository.location.own, job.id)
+
+    project.service.run([str(job.id)], observe=observe)
+    found = project.job(job)
+    assert found.state is State.CANCELLED
+    return found
+
+
+def test_a_cancelled_job_that_is_tried_again_uses_the_answer_that_it_had(project, serve):
+    server = serve(Scripted(TWO_IN_A_TURN))
+    job = cancelled_in_a_turn(project, project.new())
+    assert len(server.requests) == len(calls(project, job)) == 2
+    assert job.cost_usd == spent(project, job)
+
+    project.service.retry("1")
+    (done,) = project.run(job)
+
+    assert (done.state, done.wasted_usd) == (State.COMPLETED, None)
+    assert len(server.requests) == len(calls(project, done)) == 3
+    assert project.files("job/1") == {"a.txt": "a\n", "b.txt": "b\n"}
+    assert list((project.folder / "vdo" / "calls").glob("*")) == []
+
+
+def test_an_answer_that_was_kept_is_charged_once_however_often_it_is_handed_on(project, serve):
+    server = serve(Scripted(TWO_IN_A_TURN))
+    job = cancelled_in_a_turn(project, project.new())
+    project.service.retry("1")
+    interrupted(project, job, progress.ToolCalled)
+    project.service.cancel("1")
+    assert len(calls(project, job)) == 2
+    project.service.retry("1", feedback="Go on.")
+
+    (done,) = project.run(job)
+
+    assert done.state is State.COMPLETED
+    assert len(server.requests) == len(calls(project, done)) == 4  # with what was said it is another question
+
+
+def test_an_answer_that_came_as_the_time_was_over_is_used_when_there_is_more(project, serve, monkeypatch):
+    server = serve(Scripted(TWO_IN_A_TURN))
+    with monkeypatch.context() as patched:
+        patched.setattr(Account, "time_over", lambda self: "1 of 1 seconds are over" if len(self.calls) > 1 else None)
+        job = project.make()
+    assert job.state is State.FAILED and "seconds are over" in job.error and len(server.requests) == 2
+
+    project.service.retry("1")
+    (done,) = project.run(job)
+
+    assert (done.state, len(server.requests)) == (State.COMPLETED, 3)
+    assert len(calls(project, done)) == 3
+
+
+def test_what_a_killed_call_used_is_counted_by_whoever_cancels_the_job(project, serve):
+    serve(Scripted(turn1=say(write("a.txt", "a\n"), fault="stall", after=6)))
+    job = project.new()
+    stop = threading.Event()
+    threading.Timer(1.0, stop.set).start()
+    with pytest.raises(Stopped):
+        project.service.run(["1"], stop=stop)
+    assert not project.job(job).wasted_usd
+
+    cancelled = project.service.cancel("1")
+
+    assert cancelled.wasted_usd > 0
+    assert cancelled.cost_usd == spent(project, cancelled)
+    project.service.retry("1")
+    (done,) = project.run(job)
+    assert (done.state, done.wasted_usd) == (State.COMPLETED, cancelled.wasted_usd)
 
 
 def calls(project, job):

@@ -368,6 +368,13 @@ def test_a_retry_after_a_kill_keeps_what_was_left_half_done(project, half_done):
     assert checkout.leftovers(half_done.claim) == []
 
 
+def test_cancelling_after_a_kill_keeps_what_was_left_half_done(project, half_done):
+    job = project.service.cancel("1")
+
+    assert project.record(job).get("half-done/half.txt") == b"h\n"
+    assert checkout.leftovers(half_done.claim) == []
+
+
 def test_a_deleted_job_leaves_no_private_folder(project, half_done):
     project.service.delete("1")
 

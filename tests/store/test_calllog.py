@@ -137,3 +137,18 @@ def test_events_are_in_the_file_at_once(folder):
 def test_only_the_owner_reads_what_was_sent(folder):
     record(folder)
     assert os.stat(folder / "4.1").st_mode & 0o077 == 0
+
+
+def test_what_is_paid_says_so_and_is_counted_among_the_attempts(folder):
+    record(folder)
+    log = CallLog(folder)
+    log.mark_paid()
+    log.mark_paid()  # safe to repeat
+    log.begin(4, REQUEST)
+    log.end()
+
+    assert [(one.events, one.paid) for one in CallLog(folder).earlier(4)] == [(EVENTS, True), ((), False)]
+    assert [one.paid for one in CallLog(folder).untold()] == [True, False]
+    CallLog(folder).forget_before(5)
+    assert CallLog(folder).untold() == []
+    CallLog(folder / "nothing").mark_paid()

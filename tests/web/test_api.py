@@ -12,7 +12,6 @@ from standins.fronts import Front
 from standins.workshop import Workshop
 
 from vdo.job import State
-from vdo.pipeline.endings import cancel
 from vdo.spec import JobSpec
 
 
@@ -176,8 +175,8 @@ def test_an_agent_is_named_and_never_a_command(web: Front, agent: str) -> None:
 
 
 def test_a_job_whose_agent_is_a_command_line_is_not_started_again(web: Front, shop: Workshop) -> None:
-    job = shop.repository.journals.create(JobSpec("x", agent="sh -c 'echo owned > owned'"), None)
-    cancel(shop.repository, job)
+    shop.repository.journals.create(JobSpec("x", agent="sh -c 'echo owned > owned'"), None)
+    web.post("/api/jobs/1/cancel")
 
     assert "command line" in web.post("/api/jobs/1/retry", {}, 409)["detail"]
     assert web.get("/api/jobs/1")["state"] == "cancelled"

@@ -69,12 +69,16 @@ class _Turn:
         self.allowed = self.limit
         """What the budget let of `limit` in the last attempt."""
         self.enlarged = False
+        self.paid = False
+        """What is looked at is in the ledger already."""
 
     def answer(self) -> Answer:
         for attempt in self.work.calls.earlier(self.number):
+            self.paid = attempt.paid
             usable = self._recall(attempt)
             if usable is not None:
                 return usable
+        self.paid = False
         while True:
             usable = self.caller.patience.retry(self._attempt, self.work)
             if usable is not None:
@@ -179,7 +183,7 @@ class _Turn:
 
     def _charge(self, answer: Answer, *, wasted: bool) -> None:
         """Enter a call into the ledger; one that brought no event used nothing that is known."""
-        if answer.model is None:
+        if answer.model is None or self.paid:
             return
         ledger = self.work.ledger
         cost = ledger.price(answer.model, answer.usage)

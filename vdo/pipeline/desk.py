@@ -92,7 +92,7 @@ class Desk:
         self.ledger = Account.load(files.get("calls.json"), self._budget(), around.config.prices)
         self._calls = repository.call_log(entry)
         if self.ledger.settled:
-            self._calls.clear()
+            self._calls.mark_paid()
         self._calls.forget_before(len(self.transcript.messages))
         self._stored = len(self.transcript.messages)
         self._stored_request = self.transcript.request
@@ -252,11 +252,15 @@ class Desk:
         self.rounds = dataclasses.replace(self.rounds, repaired=self.rounds.checked)
         self.keep("rounds.json", self.rounds.dump())
 
-    def finish(self, state: State, note: str, changes: Mapping[str, object]) -> None:
-        """Append the entry that ends this run; what it was charged for is in there and is not charged again."""
-        self.ledger.settle(self._calls)
+    def finish(self, state: State, note: str, changes: Mapping[str, object], *, in_turn: bool = False) -> None:
+        """Append the entry that ends this run; what it was charged for is in there and is not charged again.
+
+        One that ends `in_turn` may have an answer that was read to its end and not carried out: the next run does that.
+        """
+        self.ledger.settle(self._calls, kept=in_turn)
         self.append(state, note, changes={"claim": None, **changes}, settles=True)
-        self._calls.clear()
+        if not in_turn:
+            self._calls.clear()
 
     def _spent(self) -> dict[str, object]:
         if not self.ledger.calls:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 
 from vdo.errors import JobBusy, JobStateError, UsageError
 from vdo.job import Job, State
 from vdo.pipeline import record
-from vdo.pipeline.desk import EXITED
+from vdo.pipeline.desk import EXITED, Desk, Surroundings
 from vdo.pipeline.record import RecordFiles
-from vdo.pipeline.run import RUNNABLE
+from vdo.pipeline.run import RUNNABLE, end_cancelled, keep_leftovers
 from vdo.spec import Budget
 from vdo.store import checkout, claims, trash
-from vdo.store.identity import iso, now
 from vdo.store.repository import Repository
 
 _PATIENCE_SECONDS = 15.0
 
 
-def cancel(repository: Repository, job: Job) -> Job:
+def cancel(repository: Repository, job: Job, around: Callable[[], Surroundings]) -> Job:
     """End a job: whoever works on it stops it within moments; nobody's is ended here, leftovers included.
 
+    `around` is asked only for one that nobody works on: what its last call is known to have used is charged.
     Raises JobStateError when there is nothing to cancel, JobBusy when its holder does not react.
     """
     deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -32,7 +33,7 @@ def cancel(repository: Repository, job: Job) -> Job:
         if job.state not in RUNNABLE and job.state is not State.CONFLICTED:
             raise JobStateError(f"job #{job.id} is {job.state.value}: there is nothing to cancel")
         if not claims.ask_cancel(repository.location.own, job.id):
-            cancelled = _cancel_here(repository, job)
+            cancelled = _cancel_here(repository, job, around)
             if cancelled is not None:
                 return cancelled
         if time.monotonic() > deadline:
@@ -40,7 +41,7 @@ def cancel(repository: Repository, job: Job) -> Job:
         time.sleep(0.05)
 
 
-def _cancel_here(repository: Repository, job: Job) -> Job | None:
+def _cancel_here(repository: Repository, job: Job, around: Callable[[], Surroundings]) -> Job | None:
     """Take the claim that nobody holds and end the job; None when somebody was quicker."""
     try:
         claim = claims.take(repository.location.own, job.id)
@@ -53,9 +54,10 @@ def _cancel_here(repository: Repository, job: Job) -> Job | None:
         tip = repository.branch_tip(job.id)
         if job.state is State.PUBLISHING and job.commit and tip and repository.contains(job.commit, tip):
             raise JobStateError(f"job #{job.id} is published already", hint=f"`vdo run {job.id}` completes it")
-        _remove_leftovers(job)
-        ended = dataclasses.replace(job, state=State.CANCELLED, claim=None, finished_at=iso(*now()))
-        return repository.journals.append(ended, "Cancelled")
+        desk = Desk(repository, job, claim, around())
+        keep_leftovers(desk, job)
+        end_cancelled(desk)
+        return desk.entry
     finally:
         claim.release()
 

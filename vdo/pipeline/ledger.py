@@ -57,14 +57,15 @@ class Account:
     def charge(self, call: Call) -> None:
         self.calls.append(call)
 
-    def settle(self, log: CallLog) -> None:
-        """Charge the calls that an earlier run was in and that nobody will ask for again: the conversation took
-        another way."""
+    def settle(self, log: CallLog, *, kept: bool = False) -> None:
+        """Charge the calls that an earlier run was in and that nobody has asked for: they were wasted, as the
+        conversation took another way, unless the answers that were read to their end are `kept` for a later run."""
         for attempt in log.untold():
             answer = fold(attempt.events)
-            if answer.model is not None:
+            if answer.model is not None and not attempt.paid:
                 cost = self.price(answer.model, answer.usage)
-                self.charge(Call(answer.model, answer.stop_reason, answer.usage, cost, wasted=True))
+                wasted = not (kept and answer.complete)
+                self.charge(Call(answer.model, answer.stop_reason, answer.usage, cost, wasted=wasted))
 
     def exhausted(self) -> str | None:
         limit = self.budget

@@ -51,12 +51,21 @@ def _take_over(desk: Desk, entry: Job) -> None:
     """Say in the journal who has the job now: what a dead claim still tries to append fails from here on."""
     if entry.state in (State.QUEUED, State.WAITING, State.PLANNED):
         return
-    for folder in checkout.leftovers(entry.claim) if entry.claim else ():
-        desk.keep_folder(folder / "project")
-        checkout.remove(folder)
+    keep_leftovers(desk, entry)
     note = GOING_ON if entry.claim else TRYING_AGAIN
     desk.append(entry.state, note)
     desk.emit(Phase(desk.job, entry.state, note))
+
+
+def keep_leftovers(desk: Desk, entry: Job) -> None:
+    """The work half done of a claim whose holder died goes into the journal with the next entry."""
+    for folder in checkout.leftovers(entry.claim) if entry.claim else ():
+        desk.keep_folder(folder / "project")
+        checkout.remove(folder)
+
+
+def end_cancelled(desk: Desk) -> None:
+    desk.finish(State.CANCELLED, "Cancelled", {"finished_at": iso(*now())}, in_turn=True)
 
 
 def _go(desk: Desk) -> Job:
@@ -70,10 +79,10 @@ def _go(desk: Desk) -> Job:
                 return _end(desk, result)
         return desk.entry
     except Cancelled:
-        desk.finish(State.CANCELLED, "Cancelled", {"finished_at": iso(*now())})
+        end_cancelled(desk)
         return desk.entry
     except TimeOver as over:
-        _fail(desk, str(over), over.hint)
+        _fail(desk, str(over), over.hint, in_turn=True)
         return desk.entry
     except Stopped:
         desk.pause()
@@ -84,7 +93,7 @@ def _go(desk: Desk) -> Job:
         if desk.entry.state is State.PUBLISHING:
             _hold(desk, problem)
         else:
-            _fail(desk, str(problem), problem.hint)
+            _fail(desk, str(problem), problem.hint, in_turn=True)
         raise
 
 
@@ -101,9 +110,10 @@ def _end(desk: Desk, result: Result) -> Job:
     return desk.entry
 
 
-def _fail(desk: Desk, summary: str, hint: str) -> None:
+def _fail(desk: Desk, summary: str, hint: str, *, in_turn: bool = False) -> None:
     text = addressed(f"{summary} ({hint})" if hint else summary, desk.job)
-    desk.finish(State.FAILED, f"Failed: {text}", {"error": text, "finished_at": iso(*now())})
+    changes = {"error": text, "finished_at": iso(*now())}
+    desk.finish(State.FAILED, f"Failed: {text}", changes, in_turn=in_turn)
 
 
 def _hold(desk: Desk, problem: VdoError) -> None:

@@ -91,9 +91,10 @@ class Service(Opened):
 
     def cancel(self, name: str) -> Job:
         """Stop a job, wherever it runs; it is cancelled, with all its processes ended, when this returns."""
+        from vdo.pipeline.desk import Surroundings
         from vdo.pipeline.endings import cancel
 
-        return cancel(self.repository, self.reader.find(name))
+        return cancel(self.repository, self.reader.find(name), lambda: Surroundings(self.config, self.environ))
 
     def retry(self, name: str, *, feedback: str = "", budget: Budget | None = None) -> Job:
         """Prepare a failed, cancelled or interrupted job to go on; a completed one, with feedback, as a new job."""

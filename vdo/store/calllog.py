@@ -2,7 +2,7 @@
 
 One folder per job, one file per attempt (`TURN.ATTEMPT`): the first line is the request, the next ones are the events
 of the stream, the last one is `END` once the answer was read to its end. All lines are JSON: none
-contains a line end.
+contains a line end. `TURN.ATTEMPT.paid` is one that a journal entry has charged, and whose answer may still be used.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from vdo.errors import RepositoryError
 from vdo.work import Attempt
 
 _END = b"END"
+_PAID = ".paid"
 
 
 class CallLog:
@@ -63,18 +64,27 @@ class CallLog:
             *lines, _torn = path.read_bytes().split(b"\n")  # what follows the last line end is half an event or nothing
             if lines:
                 ended = lines[-1] == _END
-                found.append(Attempt(lines[0], tuple(lines[1:-1] if ended else lines[1:])))
+                events = tuple(lines[1:-1] if ended else lines[1:])
+                found.append(Attempt(lines[0], events, paid=path.suffix == _PAID))
         return found
 
     def untold(self) -> list[Attempt]:
         """What earlier processes left and nobody asked for, of any turn; handed out with this."""
-        turns = {int(path.stem) for path in self._folder.glob("*.*")} if self._folder.is_dir() else set()
+        turns = {_numbers(path)[0] for path in self._paths("*.*")}
         return [attempt for turn in sorted(turns) for attempt in self.earlier(turn)]
+
+    def mark_paid(self) -> None:
+        """Note of everything that is here that it is charged in the journal: who is handed it is told so."""
+        unpaid = [path for path in self._paths("*.*") if path.suffix != _PAID]
+        for path in unpaid:
+            path.rename(f"{path}{_PAID}")
+        if unpaid:
+            _sync_folder(self._folder)
 
     def forget_before(self, turn: int) -> None:
         """Drop the attempts at earlier turns: they are in the journal, and who was to clear them was killed."""
-        for path in self._folder.glob("*.*") if self._folder.is_dir() else ():
-            if int(path.stem) < turn:
+        for path in self._paths("*.*"):
+            if _numbers(path)[0] < turn:
                 path.unlink()
 
     def clear(self) -> None:
@@ -84,15 +94,21 @@ class CallLog:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _attempts(self, turn: int) -> list[tuple[int, Path]]:
-        if not self._folder.is_dir():
-            return []
-        found = [(int(path.suffix[1:]), path) for path in self._folder.glob(f"{turn}.*")]
-        return sorted(found)
+        return sorted((_numbers(path)[1], path) for path in self._paths(f"{turn}.*"))
+
+    def _paths(self, pattern: str) -> list[Path]:
+        return list(self._folder.glob(pattern)) if self._folder.is_dir() else []
 
     def _close(self) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _numbers(path: Path) -> tuple[int, int]:
+    """Turn and attempt."""
+    turn, attempt = path.name.removesuffix(_PAID).split(".")
+    return int(turn), int(attempt)
 
 
 @contextlib.contextmanager
