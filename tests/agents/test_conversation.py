@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 from standins.anthropic_api import say, tool
-from standins.jobs import edit, extension, whole_job, write
+from standins.jobs import PLAN, edit, extension, whole_job, write
+from standins.work import MemoryWork
 
 from vdo.agents.limits import Limits
 from vdo.job import JobId, Usage
@@ -254,6 +255,17 @@ def test_an_empty_last_answer_is_an_end_and_is_not_sent_back(serve, claude):
     assert agent.repair(work, CheckReport((CheckResult("x", False, 0.0),))).ok
 
     assert server.refusals == []
+
+
+def test_a_blank_text_among_the_calls_of_an_answer_is_kept_and_not_sent_back(serve, claude):
+    answers = [PLAN, say("", tool("write", file_path="a.py", content="a\n")), say("\n", tool("glob", pattern="*"))]
+    server, work = serve([*answers, say("Done.")]), MemoryWork()
+    agent = claude(server)
+    agent.plan(work)
+
+    assert agent.build(work).ok and server.refusals == []
+    assert [block["type"] for block in work.transcript.messages[3].content] == ["text", "tool_use"]
+    assert [block["type"] for block in server.requests[-1]["messages"][3]["content"]] == ["tool_use"]
 
 
 def test_files_of_the_context_count_as_read(serve, claude):

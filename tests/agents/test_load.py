@@ -2,8 +2,11 @@ import subprocess
 import sys
 
 import pytest
+from standins.anthropic_api import plan
+from standins.work import MemoryWork
 
 from vdo import agents
+from vdo.agents.claude import ClaudeModel
 from vdo.agents.command import found
 from vdo.config import AgentSettings
 from vdo.errors import AgentUnavailable
@@ -23,9 +26,6 @@ def test_claude_needs_a_key():
 
 
 def test_key_and_address_come_from_the_environment_that_is_given(serve):
-    from standins.anthropic_api import plan
-    from standins.work import MemoryWork
-
     server, work = serve([plan(("a", "created"))]), MemoryWork()
     environ = {"ANTHROPIC_API_KEY": server.key, "ANTHROPIC_BASE_URL": server.url}
     settings = AgentSettings("c", "claude", model="claude-opus-5-5", max_tokens=9_000, effort="low")
@@ -36,6 +36,16 @@ def test_key_and_address_come_from_the_environment_that_is_given(serve):
     assert (request["model"], request["max_tokens"]) == ("claude-opus-5-5", 9_000)
     assert request["output_config"]["effort"] == "low"
     assert server.headers[0]["anthropic-version"] == "2026-10-21"
+
+
+def test_a_call_that_was_given_up_before_it_was_sent_is_not_sent(serve):
+    """Ctrl-C while the client is being imported, which takes seconds."""
+    server = serve([plan(("a", "created"))])
+    stream = ClaudeModel(server.key, server.url).stream({"model": "m", "max_tokens": 9, "messages": []})
+
+    stream.close()
+
+    assert list(stream) == [] and server.requests == []
 
 
 def test_coding_agents_on_the_path_are_found(tmp_path):

@@ -12,6 +12,7 @@ from standins.projects import creating, script
 from vdo import progress
 from vdo.errors import JobStateError, Stopped
 from vdo.job import State
+from vdo.pipeline.desk import Desk
 from vdo.pipeline.ledger import Account
 from vdo.spec import Budget
 from vdo.store import claims
@@ -236,6 +237,45 @@ def test_a_plan_that_was_answered_is_not_asked_for_again(project, serve):
 
     assert (done.state, len(server.requests)) == (State.COMPLETED, len(WHOLE))
     assert project.service.readings.show("1").files[0].note == "the first"
+
+
+def test_a_last_answer_without_a_word_is_not_asked_for_again(project, serve, monkeypatch):
+    """The process is killed when the agent is done, and before the journal says so."""
+    server = serve(Scripted((*WHOLE[:3], say())))
+    job = project.new()
+    append = Desk.append
+
+    def die(desk, state, note, **options):
+        if state is State.VERIFYING:
+            raise SystemExit
+        append(desk, state, note, **options)
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(Desk, "append", die)
+        project.run(job)
+    assert len(server.requests) == len(WHOLE)
+
+    (done,) = project.run(job)
+
+    assert (done.state, len(server.requests)) == (State.COMPLETED, len(WHOLE))
+
+
+def test_a_repair_that_ends_without_a_word_goes_to_the_checks(project, serve):
+    answers = [
+        plan(("a.txt", "created"), checks=["grep -q good a.txt"]),
+        say(write("a.txt", "bad\n")),
+        say("Done."),
+        say(tool("edit", file_path="a.txt", old_string="bad", new_string="good")),
+    ]
+
+    def answer(request, number):
+        turn = sum(message["role"] == "assistant" for message in request["messages"])
+        return Status(400, "a turn too many") if number > 5 else (*answers, say())[turn]
+
+    server = serve(answer)
+    job = project.make()
+
+    assert (job.state, job.error, len(server.requests)) == (State.COMPLETED, None, 5)
 
 
 def test_ctrl_c_while_a_command_agent_works_keeps_what_it_left(project, tmp_path):

@@ -71,6 +71,16 @@ class ClaudeModel:
         )
 
 
+def _sendable(request: JsonObject) -> JsonObject:
+    """The request without what the API gives in an answer and refuses in a question: blank texts, empty messages."""
+    messages = ({**message, "content": _without_blanks(message["content"])} for message in request["messages"])
+    return {**request, "messages": [message for message in messages if message["content"]]}
+
+
+def _without_blanks(blocks: list[JsonObject]) -> list[JsonObject]:
+    return [block for block in blocks if block.get("type") != "text" or block["text"].strip()]
+
+
 class ClaudeStream:
     """One streamed answer; its events as they arrive, the SDK's errors as Faults."""
 
@@ -85,7 +95,9 @@ class ClaudeStream:
         from vdo.agents.claude_faults import translated  # brings the SDK, like the client
 
         with translated(), self._model.client() as client:
-            stream = client.messages.create(**self._request, stream=True)
+            if self._closed:  # while the SDK was being imported: nothing is sent, nothing paid
+                return
+            stream = client.messages.create(**_sendable(self._request), stream=True)
             self._response = stream.response
             self.request_id = stream.response.headers.get("request-id")
             with stream:

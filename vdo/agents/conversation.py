@@ -134,8 +134,8 @@ class Conversation:
                     return end
                 continue
             correction = accept(answer)
-            if answer.content:  # an empty message may not be sent back
-                work.transcript.append(Message("assistant", answer.content), phase)
+            # Also when it is empty: that the model has said its last word must outlive this process.
+            work.transcript.append(Message("assistant", answer.content), phase)
             if correction is not None:
                 work.transcript.append(self._user(correction), phase)
             work.checkpoint(before.line(str(self.model), work.ledger))
