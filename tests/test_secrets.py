@@ -18,6 +18,13 @@ def test_names_and_lengths_decide_what_is_secret():
     assert set(found.values) == {"ANTHROPIC_API_KEY", "GITHUB_TOKEN", "CLIENT_SECRET_FILE", "DB_PASSWORD_1"}
 
 
+def test_the_line_end_of_a_value_is_none_of_it():
+    found = secrets.known({"A_TOKEN": "abcdefgh\r\n", "B_TOKEN": "  1234567 "})
+
+    assert found.redact("x abcdefgh y") == "x [value of A_TOKEN removed by vdo] y"
+    assert set(found.values) == {"A_TOKEN"}
+
+
 def test_a_secret_inside_another_leaves_no_rest():
     found = secrets.known({"A_TOKEN": "abcdefgh", "B_TOKEN": "abcdefgh-ijklmnop"})
 

@@ -51,9 +51,11 @@ def is_marked(text: str) -> bool:
 
 def known(environ: Mapping[str, str]) -> Secrets:
     """What the names of the variables say is secret: keys, tokens, passwords of at least eight characters."""
+    # Without the line end that a variable read from a file may have: everything else has the value alone.
+    stripped = ((name, value.strip()) for name, value in environ.items())
     found = {
         name: value
-        for name, value in environ.items()
+        for name, value in stripped
         if _NAMES.fullmatch(name) and len(value) >= MIN_LENGTH and value.lower() not in _PLACEHOLDERS
     }
     return Secrets(found)

@@ -38,6 +38,32 @@ def test_key_and_address_come_from_the_environment_that_is_given(serve):
     assert server.headers[0]["anthropic-version"] == "2026-10-21"
 
 
+@pytest.mark.parametrize("key", ["sk-ant-1\r\nsk-ant-2", "sk ant-1", "sk-änt-1"])
+def test_a_key_that_can_be_none_is_refused_and_not_shown(key):
+    with pytest.raises(AgentUnavailable, match="ANTHROPIC_API_KEY holds what is in no key") as caught:
+        agents.load(AgentSettings("claude", "claude"), {"ANTHROPIC_API_KEY": key})
+
+    assert key not in str(caught.value) + caught.value.hint
+
+
+def test_a_line_end_after_the_key_is_none_of_it(serve):
+    server, work = serve([plan(("a", "created"))]), MemoryWork()
+    environ = {"ANTHROPIC_API_KEY": f"{server.key}\r\n", "ANTHROPIC_BASE_URL": f"{server.url}\n"}
+
+    assert agents.load(AgentSettings("c", "claude"), environ).plan(work).ok
+
+
+@pytest.mark.parametrize(
+    "url", ["api.example.com", "ftp://x", "http://", "http://[::1", "http://x:99999", "http://a\nb"]
+)
+def test_an_address_that_can_be_none_is_refused(url):
+    environ = {"ANTHROPIC_API_KEY": "sk-ant-0001", "ANTHROPIC_BASE_URL": url}
+    with pytest.raises(AgentUnavailable, match="ANTHROPIC_BASE_URL is no address of an API"):
+        agents.load(AgentSettings("claude", "claude"), environ)
+    with pytest.raises(AgentUnavailable, match="`base_url` of the agent 'mine'"):
+        agents.load(AgentSettings("mine", "claude", base_url=url), {"ANTHROPIC_API_KEY": "sk-ant-0001"})
+
+
 def test_a_call_that_was_given_up_before_it_was_sent_is_not_sent(serve):
     """Ctrl-C while the client is being imported, which takes seconds."""
     server = serve([plan(("a", "created"))])

@@ -279,6 +279,15 @@ def test_commits_and_ignored_files_of_a_command(project, base, tmp_path):
     assert project.files("job/1") == {".gitignore": "*.log\n", "a.txt": "a\n"}
 
 
+def test_a_secret_in_what_ended_a_job_is_not_written_down(project, base, serve):
+    serve([Status(400, "there is no account for t0p-s3cr3t-value")])
+    project.environ["DEPLOY_TOKEN"] = "t0p-s3cr3t-value\n"
+    job = project.make(extends="main")
+
+    assert_only_the_journal_tells(project, base, job, r"no account for \[value of DEPLOY_TOKEN removed by vdo\]")
+    assert "t0p-s3cr3t" not in job.error + project.log(job)
+
+
 def test_a_secret_of_the_environment_in_a_file_stops_the_job(project, base, tmp_path):
     project.environ["DEPLOY_TOKEN"] = "tok-123456789-abc"
     job = project.make(extends="main", agent=script(tmp_path, "echo tok-123456789-abc > a.txt"))

@@ -6,6 +6,7 @@ import contextlib
 import socket
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from vdo import secrets
 from vdo.agents.conversation import DEFAULT_MAX_TOKENS, Conversation
@@ -26,18 +27,28 @@ SILENCE_SECONDS = 180.0
 
 
 def create(settings: AgentSettings, environ: Mapping[str, str], prompts: Prompts) -> Conversation:
-    """Raises AgentUnavailable without a key; nothing is sent yet."""
-    key = environ.get(KEY)
+    """Raises AgentUnavailable without a key, and for one or an address that cannot be any; nothing is sent yet."""
+    key = environ.get(KEY, "").strip()
     if not key:
         raise AgentUnavailable(
             f"the agent {settings.name!r} needs a key for the Anthropic API",
             hint=f"set {KEY}, or name a coding agent of yours: --agent 'claude -p'",
         )
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise AgentUnavailable(
+            f"{KEY} holds what is in no key: a space, a line end or a letter that is not ASCII",
+            hint="set it again to the key alone, as the provider shows it",
+        )
+    url = (settings.base_url or environ.get(URL) or API_URL).strip()
+    if not _is_address(url):
+        # It may have a password in it, and what ends a job is written down.
+        where = f"`base_url` of the agent {settings.name!r}" if settings.base_url else URL
+        raise AgentUnavailable(f"{where} is no address of an API", hint=f"it looks like {API_URL}")
     patience = Patience() if settings.timeout is None else Patience(call_seconds=settings.timeout)
     return Conversation(
         kind="claude",
         model=settings.model,
-        transport=ClaudeModel(key, settings.base_url or environ.get(URL) or API_URL, silence=SILENCE_SECONDS),
+        transport=ClaudeModel(key, url, silence=SILENCE_SECONDS),
         prompts=prompts,
         secrets=secrets.known(environ),
         default_model=DEFAULT_MODEL,
@@ -45,6 +56,14 @@ def create(settings: AgentSettings, environ: Mapping[str, str], prompts: Prompts
         effort=settings.effort,
         patience=patience,
     )
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and url.isprintable()
+    except ValueError:
+        return False
 
 
 class ClaudeModel:

@@ -10,6 +10,7 @@ from vdo.outcome import Outcome, Result
 from vdo.pipeline.desk import Desk, Surroundings, TimeOver
 from vdo.pipeline.stages import remaining
 from vdo.progress import Phase
+from vdo.secrets import known
 from vdo.store import checkout, claims
 from vdo.store.identity import iso, now
 from vdo.store.repository import Repository
@@ -111,7 +112,8 @@ def _end(desk: Desk, result: Result) -> Job:
 
 
 def _fail(desk: Desk, summary: str, hint: str, *, in_turn: bool = False) -> None:
-    text = addressed(f"{summary} ({hint})" if hint else summary, desk.job)
+    # Whoever made the message may have put a key into it, and journals are pushed.
+    text = known(desk.around.environ).redact(addressed(f"{summary} ({hint})" if hint else summary, desk.job))
     changes = {"error": text, "finished_at": iso(*now())}
     desk.finish(State.FAILED, f"Failed: {text}", changes, in_turn=in_turn)
 
