@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from vdo.agents.schemas import MAX_HITS, MAX_LINES, TOOLS
@@ -227,3 +230,20 @@ def test_a_pattern_that_would_take_for_ever_is_ended():
 
 def test_run_checks(box):
     assert use(box, "run_checks").text == "all passed"
+
+
+def test_ctrl_c_in_a_terminal_does_not_end_a_search():
+    """It reaches every process of the terminal; the model would be told of an error that was none."""
+    code = (
+        "import os, signal, threading\n"
+        "from vdo.agents import search\n"
+        "from vdo.tree import MemoryBase, Tree\n"
+        "search.SEARCH_SECONDS = 1.5\n"
+        "signal.signal(signal.SIGINT, lambda *_: None)\n"
+        "threading.Timer(0.7, os.killpg, (0, signal.SIGINT)).start()\n"
+        "try:\n    search.find_lines(Tree(MemoryBase({'a': b'a' * 40})), '(a+)+b')\n"
+        "except search.BadSearch as problem:\n    print(problem)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, start_new_session=True)
+
+    assert "took longer than" in done.stdout, done

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,6 +92,27 @@ def test_ctrl_c_rests_and_run_goes_on(platform, slow, tmp_path):
     (tmp_path / "go").touch()
     done = subprocess.run([VDO, "run", "1"], cwd=platform.path, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "#1 Interrupted  completed" in done.stdout
+
+
+def test_ctrl_c_that_ends_a_git_of_ours_is_no_failure_of_the_job(platform, tmp_path):
+    """A terminal sends it to every process of the group, the git that makes a checkout among them."""
+    folder, git = tmp_path / "bin", shutil.which("git")
+    folder.mkdir()
+    slow_git = f'for word in "$@"; do [ "$word" = read-tree ] && touch {tmp_path}/begun && sleep 20; done'
+    (folder / "git").write_text(f'#!/bin/sh\n{slow_git}\nexec {git} "$@"\n')
+    (folder / "git").chmod(0o755)
+
+    def act(_seen: bytes, terminal: int, _child: int) -> bool:
+        begun = (tmp_path / "begun").exists()
+        if begun:
+            os.write(terminal, b"\x03")
+        return begun
+
+    path = f"{folder}:{os.environ['PATH']}"
+    code, seen = on_terminal("new", "X", "--agent", "echo a > a", cwd=platform.path, act=act, PATH=path)
+
+    assert code == 130 and "`vdo run 1` goes on" in seen
+    assert platform.state(platform.job(1)).value == "interrupted"
 
 
 def test_sigterm_rests_too(platform, slow, tmp_path):

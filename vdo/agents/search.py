@@ -54,6 +54,7 @@ def _in_child(pattern: str, files: list[tuple[str, str]]) -> list[tuple[str, int
             capture_output=True,
             timeout=SEARCH_SECONDS,
             env={},
+            process_group=0,  # Ctrl-C in a terminal is for vdo alone: the model would be told of an error that was none
         )
     except subprocess.TimeoutExpired:
         raise BadSearch(f"searching for {pattern!r} took longer than {SEARCH_SECONDS:.0f} s: simplify it") from None

@@ -91,6 +91,10 @@ def _go(desk: Desk) -> Job:
     except RefConflict:
         raise
     except VdoError as problem:
+        if desk.around.stop.is_set():
+            # Ctrl-C in a terminal ends the git that works for us as well: that is no failure of the job.
+            desk.pause()
+            desk.check_asked()
         if desk.entry.state is State.PUBLISHING:
             _hold(desk, problem)
         else:
