@@ -543,3 +543,29 @@ def test_a_model_without_a_price_is_counted_in_tokens_only(project, serve):
     view = project.service.readings.show("1").to_json()
     assert view["cost_usd"] is None and view["tokens"]["output"] > 0
     assert "Vdo-Cost" not in project.git("log", "-1", "--format=%B", "job/1")
+
+
+def test_what_feedback_changed_in_the_first_checks_is_replayed_after_them(project, serve):
+    """Somebody cancels the job while its checks run, and says what is wrong with them."""
+    edit = tool("edit", file_path=".vdo.yaml", old_string="sleep 60", new_string="true")
+    answers = [
+        plan(("a.txt", "created"), checks=["sleep 60"]),
+        say(write("a.txt", "a\n")),
+        say("Done."),
+        say(tool("read", file_path=".vdo.yaml"), edit),
+        say("Quicker now."),
+    ]
+    serve(Scripted(answers))
+    job = project.new()
+
+    def ask(event):
+        if isinstance(event, progress.Note) and event.text.startswith("check: "):
+            claims.ask_cancel(project.repository.location.own, job.id)
+
+    project.service.run(["1"], observe=ask)
+    assert project.job(job).state is State.CANCELLED
+    project.service.retry("1", feedback="The check takes too long.")
+    (done,) = project.run(job)
+
+    assert done.state is State.COMPLETED and "true" in project.read("job/1", ".vdo.yaml")
+    assert project.service.replay("1").same

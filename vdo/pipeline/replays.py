@@ -50,8 +50,8 @@ def replay(repository: Repository, job: Job) -> Replay:
         return Replay(job.id, expected, trees.preview(repo, tree), answers)
     base = objects.tree_of(repo, job.base) if job.base else EMPTY_TREE
     tree = trees.load(repo, base)
-    # A project gets its first checks once it is built: a repair may have changed them.
-    built = transcript.phases.index("repair") if "repair" in transcript.phases else len(transcript.messages)
+    # A project gets its first checks once it is built: what was said later may have changed them.
+    built = _said_until_built(repository, job)
     replay_messages(transcript.messages[:built], tree)
     plan = files.get("plan.json")
     asked = specs.load(files.need("spec.json"), files.need("description").decode())
@@ -60,6 +60,13 @@ def replay(repository: Repository, job: Job) -> Replay:
         tree.write(FILE, text)
     replay_messages(transcript.messages[built:], tree)
     return Replay(job.id, expected, trees.preview(repo, tree), answers)
+
+
+def _said_until_built(repository: Repository, job: Job) -> int:
+    """How many messages there were when the first building came to its end."""
+    verified = [each for each in repository.journals.entries(job.journal) if each.job.state is State.VERIFYING]
+    first = RecordFiles(trees.StoredTree(repository.repo, verified[-1].record))
+    return len(record.load_transcript(first).messages)
 
 
 def _replay_merge(repository: Repository, job: Job) -> Tree:
