@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from standins.workshop import Workshop
 
 from vdo.errors import BranchMoved, JobStateError, RefConflict, UsageError
-from vdo.job import State
+from vdo.job import Oid, State
 from vdo.publish.land import How, LandingConflict, land
 from vdo.store.repository import Repository
 
@@ -40,6 +42,24 @@ def test_a_fast_forward_takes_peoples_commits_along(shop: Workshop) -> None:
     assert (landing.how, shop.branch("main")) == (How.FAST_FORWARD, fix)
     again = land(shop.repository, second, "refs/heads/main")
     assert (again.how, again.after) == (How.UP_TO_DATE, fix)
+
+
+def test_nobody_waits_while_a_merge_is_signed(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody is asked for a passphrase, and takes the time."""
+    first = shop.job("Shell", {"app.py": "1"})
+    land(shop.repository, first)
+    shop.person("main", {"mine.py": "m"})
+    second = shop.job("More", {"more.py": "2"}, extends=first)
+    write_commit = Repository.write_commit
+
+    def signing(self: Repository, *args: Any) -> Oid:
+        with open(shop.path / "vdo" / "lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return write_commit(self, *args)
+
+    monkeypatch.setattr(Repository, "write_commit", signing)
+
+    assert land(shop.repository, second).how is How.MERGED
 
 
 def test_a_branch_that_went_on_gets_a_merge_commit(shop: Workshop) -> None:

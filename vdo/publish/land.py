@@ -47,21 +47,27 @@ def land(repository: Repository, job: Job, onto: str | None = None) -> Landing:
     """
     tip = _tip(repository, job)
     branch = _branch(repository, onto)
+    _refuse_checked_out(repository, branch, job)
+    name = f"{reffiles.HEADS}{branch}"
+    landing = _landing(repository, job, branch, repository.refs.read(name), tip)
+    if landing.how is How.UP_TO_DATE:
+        return landing
+    # Not from the beginning: a merge may be signed, and every job would wait until somebody has given the passphrase.
     with repository.refs.lock():
         _refuse_checked_out(repository, branch, job)
-        name = f"{reffiles.HEADS}{branch}"
-        before = repository.refs.read(name)
-        if before is None:
-            landing = Landing(branch, None, tip, How.CREATED)
-        elif repository.contains(tip, before):
-            return Landing(branch, before, before, How.UP_TO_DATE)
-        elif repository.contains(before, tip):
-            landing = Landing(branch, before, tip, How.FAST_FORWARD)
-        else:
-            landing = Landing(branch, before, _merge(repository, job, branch, before, tip), How.MERGED)
-        repository.refs.move(name, landing.after, before)
+        repository.refs.move(name, landing.after, landing.before)
     _point_head(repository, name)
     return landing
+
+
+def _landing(repository: Repository, job: Job, branch: str, before: Oid | None, tip: Oid) -> Landing:
+    if before is None:
+        return Landing(branch, None, tip, How.CREATED)
+    if repository.contains(tip, before):
+        return Landing(branch, before, before, How.UP_TO_DATE)
+    if repository.contains(before, tip):
+        return Landing(branch, before, tip, How.FAST_FORWARD)
+    return Landing(branch, before, _merge(repository, job, branch, before, tip), How.MERGED)
 
 
 def _tip(repository: Repository, job: Job) -> Oid:
