@@ -368,6 +368,24 @@ def test_a_retry_after_a_kill_keeps_what_was_left_half_done(project, half_done):
     assert checkout.leftovers(half_done.claim) == []
 
 
+def test_a_kill_during_the_checks_leaves_nothing_half_done(project, elsewhere, tmp_path):
+    go, started = tmp_path / "go", tmp_path / "started"
+    project.environ["VDO_SANDBOX"] = "none"
+    project.configure()
+    agent = creating(tmp_path, {"a": "a"})
+    project.new(agent=agent, checks=(f"touch {started}; test -e {go} || sleep 600",))
+    other = elsewhere("1")
+    wait_for(started.exists)
+    other.kill()
+    other.wait()
+    go.touch()
+
+    (done,) = project.run(1)
+
+    assert done.state is State.COMPLETED
+    assert project.record(done).names("half-done") == []
+
+
 def test_cancelling_after_a_kill_keeps_what_was_left_half_done(project, half_done):
     job = project.service.cancel("1")
 

@@ -455,10 +455,18 @@ def test_what_is_half_done_is_saved_as_far_as_it_can_be(store, tree, folder):
     git(folder, "init", "-q", "inner")
     (folder / "big").write_bytes(b"x" * 2000)
 
-    saved = checkout.salvage(folder, limit=1500)
+    (folder / "app.py").write_bytes(b"changed")
+    saved = checkout.salvage(folder, tree, limit=1500)
 
-    assert saved["half.py"] == b"def " and saved["app.py"] == FILES["app.py"]
+    assert saved["half.py"] == b"def " and saved["app.py"] == b"changed"
     assert {"pipe", "link", "big", "inner/.git", "na\udcffve.txt"}.isdisjoint(saved)
+
+
+def test_what_was_there_before_leaves_room_for_what_is_half_done(store, tree, folder):
+    checkout.write(tree, folder)
+    (folder / "zz.py").write_bytes(b"def ")
+
+    assert checkout.salvage(folder, tree, limit=4) == {"zz.py": b"def "}
 
 
 def test_a_folder_from_anywhere_is_compared_with_the_tree(store, tree, folder):

@@ -335,7 +335,7 @@ class Desk:
 
     def keep_folder(self, folder: Path) -> None:
         hidden = known(self.around.environ)
-        for name, data in checkout.salvage(folder).items():
+        for name, data in checkout.salvage(folder, self.tree).items():
             if hidden.find(name) is None:
                 self._pending[f"{_HALF_DONE}{name}"] = hidden.redact_bytes(data)
 

@@ -225,8 +225,9 @@ def _ignored(git: Git, folder: Path, fresh: list[str]) -> set[str]:
     return {os.fsdecode(name[2:]) for name in done.stdout.split(b"\0") if name}
 
 
-def salvage(folder: Path, limit: int = 16 * 1024 * 1024) -> dict[str, bytes]:
-    """The files of a folder that a dead agent left half done, as far as they can be kept: for people to look at."""
+def salvage(folder: Path, tree: Tree, limit: int = 16 * 1024 * 1024) -> dict[str, bytes]:
+    """What an agent that came to no end has changed in a folder with `tree`, as far as it can be kept: for people to
+    look at. What it has not touched is in the tree, and would leave no room for the rest."""
     found: dict[str, bytes] = {}
     room = limit
     with contextlib.suppress(BadPath, OSError):
@@ -235,7 +236,10 @@ def salvage(folder: Path, limit: int = 16 * 1024 * 1024) -> dict[str, bytes]:
                 continue
             with contextlib.suppress(BadPath):
                 paths.check(path)
-                found[path] = _read(folder, path).data
+                data = _read(folder, path).data
+                if path in tree and tree.read(path) == data:
+                    continue
+                found[path] = data
                 room -= info.st_size
     return found
 
