@@ -184,6 +184,26 @@ def test_what_a_killed_call_used_is_counted_by_whoever_cancels_the_job(project, 
     assert (done.state, done.wasted_usd) == (State.COMPLETED, cancelled.wasted_usd)
 
 
+def test_an_answer_that_is_no_use_is_wasted_also_when_it_was_read_to_its_end(project, serve, monkeypatch):
+    serve(Scripted(turn1=say(write("a.txt", "a\n"), stop_reason="max_tokens")))
+    job = project.new()
+    end, ended = CallLog.end, []
+
+    def die_after_the_second(log):
+        end(log)
+        ended.append(log)
+        if len(ended) == 2:
+            raise SystemExit
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr(CallLog, "end", die_after_the_second)
+        project.run(job)
+
+    cancelled = project.service.cancel("1")
+
+    assert [call["wasted"] for call in calls(project, cancelled)] == [False, True]
+
+
 def calls(project, job):
     return json.loads(project.record(job).get("calls.json"))["calls"]
 

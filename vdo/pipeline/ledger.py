@@ -64,7 +64,8 @@ class Account:
             answer = fold(attempt.events)
             if answer.model is not None and not attempt.paid:
                 cost = self.price(answer.model, answer.usage)
-                wasted = not (kept and answer.complete)
+                usable = answer.complete and answer.stop_reason in ("end_turn", "tool_use")
+                wasted = not (kept and usable)
                 self.charge(Call(answer.model, answer.stop_reason, answer.usage, cost, wasted=wasted))
 
     def exhausted(self) -> str | None:
