@@ -30,6 +30,8 @@ class Entry:
 
     mode: Mode
     oid: Oid
+    stored: int = field(default=0, compare=False)
+    """The mode as it stands in the tree: old histories have others, which are part of the tree's id."""
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,9 @@ def test_unusual_modes_of_old_code_are_left_as_they_are(repo):
 
     raw = subprocess.run(["git", "cat-file", "tree", changed], cwd=repo.path, capture_output=True).stdout
     assert raw.startswith(b"100664 old\0") and b"100644 run\0" in raw
+    # Going back to a tree gives that very tree, old modes included.
+    later = trees.apply(repo.repo, tree, {"old": file("z")})
+    assert trees.store(repo.repo, trees.overlay(repo.repo, later, tree)) == tree
 
 
 def test_only_what_changed_is_written(repo, tmp_path):

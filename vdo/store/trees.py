@@ -33,7 +33,7 @@ class StoredTree(Base):
         found = names.get(name) if names is not None else None
         if found is None or found[0] == _TREE_MODE:
             return None
-        return Entry(_mode(found[0]), found[1])
+        return Entry(_mode(found[0]), found[1], found[0])
 
     def is_folder(self, path: str) -> bool:
         return self._folder(path) is not None
@@ -206,8 +206,10 @@ def _apply(
             if names.get(name, (0,))[0] != _TREE_MODE:
                 names.pop(name, None)
         else:
-            oid = change.oid if isinstance(change, Entry) else write.blob(change.data)
-            names[name] = (change.mode, oid)
+            if isinstance(change, Entry):
+                names[name] = (change.stored or change.mode, change.oid)
+            else:
+                names[name] = (change.mode, write.blob(change.data))
     for name, inner in below.items():
         found = names.get(name)
         subtree = _apply(repo, write, found[1] if found is not None and found[0] == _TREE_MODE else None, inner)
