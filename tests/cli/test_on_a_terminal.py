@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from standins import screen
 
 VDO = str(Path(sys.executable).with_name("vdo"))
 Act = Callable[[bytes, int, int], bool]
@@ -207,3 +208,15 @@ def test_a_setup_is_asked_about_and_waits_for_an_answer(platform, tmp_path):
 
     code, seen = on_terminal("retry", "1", cwd=platform.path, act=answering(b"y\n"))
     assert code == 0 and "setup: touch made" in seen and "completed" in seen
+
+
+@pytest.mark.slow
+def test_the_demo_stands_line_by_line(tmp_path):
+    """What it says and what its jobs are at share the terminal."""
+    code, written = on_terminal("demo", "here", cwd=tmp_path)
+    assert code == 0
+    lines = screen.seen(written)
+    for line in ("$ vdo new 'Platform shell' -d ... --agent replay:shell.json", "$ vdo run -j 2", "$ vdo merge 2 3"):
+        assert line in lines
+    assert "#1 Platform shell: 12 files created, 0 modified, 0 inherited; checks passed" in lines
+    assert not [line for line in lines if "tool calls" in line], "no line of progress is left"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from decimal import Decimal
 
 import click
 import pytest
+from standins import screen
 
 from vdo import progress
 from vdo.cli.session import Session
@@ -85,6 +88,26 @@ def test_while_a_question_stands_other_jobs_keep_quiet():
         assert shown == []
 
     assert [click.unstyle(text) for text in shown] == ["#8  setup: environment reused"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_lines_that_update_themselves_erase_nothing_that_was_said_meanwhile(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with watched(Session(), {}) as observe:
+        for number in (8, 9):
+            observe(progress.Phase(JobId(number), State.VERIFYING))
+        with observe.paused():
+            terminal.write("Allow it?\n")
+        observe(progress.Note(JobId(8), "setup: made"))
+        assert any("#9" in line and "verifying" in line for line in screen.seen(terminal.getvalue()))
+
+    assert [line for line in screen.seen(terminal.getvalue()) if line] == ["Allow it?", "#8  setup: made"]
 
 
 def test_the_line_that_a_setup_printed_last_is_cut():

@@ -189,16 +189,26 @@ def _live(session: Session, titles: Titles) -> Iterator[Watcher]:
 
     lines = LiveLines(session.verbose, titles)
     console = Console(stderr=True, highlight=False, no_color=not terminal.colours(True))
-    with Live(get_renderable=lines.render, console=console, refresh_per_second=4, transient=True) as live:
 
-        @contextlib.contextmanager
-        def pause() -> Iterator[None]:
-            live.stop()
-            try:
-                yield
-            finally:
-                live.start()
+    def started() -> Live:
+        live = Live(get_renderable=lines.render, console=console, refresh_per_second=4, transient=True)
+        live.start()
+        return live
 
-        lines.pause = pause
-        lines.show = lambda text: console.print(Text.from_ansi(text), soft_wrap=True)
+    live = started()
+
+    @contextlib.contextmanager
+    def pause() -> Iterator[None]:
+        nonlocal live
+        live.stop()
+        try:
+            yield
+        finally:
+            live = started()  # one that was stopped would erase as many lines of what was said as it had itself
+
+    lines.pause = pause
+    lines.show = lambda text: console.print(Text.from_ansi(text), soft_wrap=True)
+    try:
         yield lines
+    finally:
+        live.stop()

@@ -40,11 +40,16 @@ def demo_command(session: Session, folder: Path | None, agent: str | None) -> No
     tell = output.complain if session.json else output.say
     tell(f"The jobs are done live by {terminal.safe_line(agent)}.\n" if agent else _RECORDED)
     with watched(session, {}) as observe:
+
+        def aside(text: str) -> None:
+            with observe.paused():  # a line between those that update themselves would tear them
+                tell(text)
+
         demo = Demo(
             folder=folder,
             environ=session.environ,
-            tell=lambda line: tell(terminal.safe(line)),
-            show=lambda line: tell(click.style(f"\n$ {terminal.safe_line(line)}", bold=True)),
+            tell=lambda line: aside(terminal.safe(line)),
+            show=lambda line: aside(click.style(f"\n$ {terminal.safe_line(line)}", bold=True)),
             observe=observe,
             agent=agent,
         )
