@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -62,7 +65,18 @@ def demo_command(session: Session, folder: Path | None, agent: str | None) -> No
                 {"repository": str(repository), "jobs": [Row(row.job, row.state).to_json() for row in rows]}
             )
             return
-        shown = terminal.safe_line(str(repository))
-        output.say(f"\nLook at it: `git -C {shown} log --graph --all`, `vdo -C {shown} list`, `vdo -C {shown} show @`")
+        output.say("\nLook at it:")
+        for line in _looks(str(repository)):
+            output.say(f"  {terminal.safe_line(line)}")
     finally:
         service.close()
+
+
+def _looks(repository: str) -> list[str]:
+    """What to type next, a command a line; `vdo` as it was called where it is not on the PATH (`make demo`)."""
+    called = "vdo" if shutil.which("vdo") else shlex.quote(sys.argv[0])
+    where = shlex.quote(repository)
+    return [
+        f"git -C {where} log --graph --oneline --branches",  # with --all the journals' steps would be among them
+        *(f"{called} -C {where} {command}" for command in ("list", "show @", "log 1", "diff 5")),
+    ]
