@@ -45,6 +45,18 @@ def test_what_it_leaves_in_the_folder_is_the_job():
     assert work.ledger.calls == []
 
 
+def test_a_file_of_the_callers_folder_is_not_in_the_checkout(tmp_path, monkeypatch):
+    (tmp_path / "mine.sh").write_text("exit 4\n")
+    monkeypatch.chdir(tmp_path)
+
+    result = agent(f"sh mine.sh {'x' * 300}").build(MemoryWork())
+    assert result.outcome is Outcome.FAILED
+    assert "'mine.sh' is no file of the project" in result.hint and "by their absolute paths" in result.hint
+
+    result = agent("sh mine.sh").build(MemoryWork(files={"mine.sh": b"exit 5\n"}))
+    assert "exit code 5" in result.summary and "vdo log" in result.hint
+
+
 def test_it_gets_only_what_it_was_promised():
     work = MemoryWork()
     work.briefing = replace(work.briefing, parent=ParentBrief("#50", JobId(50), "t", "d", ()))

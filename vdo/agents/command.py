@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import os
 import shlex
 import shutil
 import tempfile
@@ -95,7 +96,7 @@ class CommandAgent:
             work.keep(LOG, self.secrets.redact(done.output).encode())
             if not done.ok:
                 work.keep_folder(folder)
-                return self._failed(done)
+                return self._failed(done, folder)
             try:
                 work.adopt(folder, include_ignored=self.settings.include_ignored)
             except BadPath as error:
@@ -182,7 +183,7 @@ class CommandAgent:
                     )
         return None
 
-    def _failed(self, done: Completed) -> Result:
+    def _failed(self, done: Completed, folder: Path) -> Result:
         said = _last_lines(self.secrets.redact(done.output))
         if done.timed_out:
             hint = "give it more time (`timeout:` of the agent), or make smaller jobs of it"
@@ -192,10 +193,13 @@ class CommandAgent:
         if done.stopped:
             return Result(Outcome.FAILED, f"the agent was ended: {done.stopped}", _LOG_HINT)
         how = f"exit code {done.exit_code}" if (done.exit_code or 0) >= 0 else f"signal {-(done.exit_code or 0)}"
-        return Result(Outcome.FAILED, f"the agent failed with {how}: {said}", _LOG_HINT)
+        file = _left_behind(self.settings.command or "", folder)
+        hint = f"{file!r} is no file of the project: {_ELSEWHERE}" if file else _LOG_HINT
+        return Result(Outcome.FAILED, f"the agent failed with {how}: {said}", hint)
 
 
 _LOG_HINT = "`vdo log JOB -p` has all that it printed; `vdo retry JOB` starts it again"
+_ELSEWHERE = "the agent runs in a checkout of it, so name files of your own by their absolute paths"
 
 
 @contextlib.contextmanager
@@ -216,6 +220,12 @@ def program(command: str) -> str | None:
     if not words or set(command) & set("|&;<>()$`\n") or "=" in words[0]:
         return None
     return words[0]
+
+
+def _left_behind(command: str, checkout: Path) -> str | None:
+    """The file that `command` names as if it ran in the caller's folder, and not in the checkout."""
+    words = [word for word in command.split() if not word.startswith(("/", "-"))]
+    return next((word for word in words if os.path.isfile(word) and not (checkout / word).exists()), None)
 
 
 def _install_hint(environ: Mapping[str, str]) -> str:
