@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from vdo.errors import RepositoryError
 from vdo.job import EMPTY_TREE, Oid
+from vdo.stopping import unless_stopped
 from vdo.tree import Content, Entry, Mode
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Workbench:
         done = subprocess.run(
             ["git", *arguments], cwd=self.folder, env=environment, input=stdin, capture_output=True, check=False
         )
-        if done.returncode not in expect:
+        if unless_stopped(done).returncode not in expect:
             said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
             raise RepositoryError(f"`git {arguments[0]}` in {self._common} failed ({done.returncode}): {said}")
         return done.returncode, done.stdout
@@ -164,7 +165,7 @@ class Workbench:
         environment = {"PATH": os.environ.get("PATH", os.defpath), **_ENVIRONMENT, "GIT_DIR": str(self._common)}
         command = ["git", *settings, "index-pack", "--stdin"]
         done = subprocess.run(command, cwd=self.folder, env=environment, input=pack, capture_output=True, check=False)
-        if done.returncode:
+        if unless_stopped(done).returncode:
             said = done.stderr.decode("utf-8", "replace").strip()
             raise RepositoryError(f"{self._common} does not take the merged files: {said}")
 

@@ -91,10 +91,9 @@ def _go(desk: Desk) -> Job:
     except RefConflict:
         raise
     except VdoError as problem:
-        if desk.around.stop.is_set():
-            # Ctrl-C in a terminal ends the git that works for us as well: that is no failure of the job.
+        if desk.around.stop.is_set():  # what failed may have been ended by the same Ctrl-C: the next run tells
             desk.pause()
-            desk.check_asked()
+            raise Stopped(f"job #{desk.job} was interrupted") from problem
         if desk.entry.state is State.PUBLISHING:
             _hold(desk, problem)
         else:

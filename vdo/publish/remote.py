@@ -12,6 +12,7 @@ from vdo import secrets
 from vdo.errors import RemoteError, UsageError
 from vdo.job import Oid
 from vdo.process import clean_environ
+from vdo.stopping import unless_stopped
 from vdo.store import reffiles
 from vdo.store.repository import Repository
 
@@ -141,7 +142,7 @@ class Remote:
 
     def _run(self, *args: str, input: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         command = ["git", f"--git-dir={self._git.common_dir}", *args]
-        return subprocess.run(command, input=input, capture_output=True, env=self._environ, check=False)
+        return unless_stopped(subprocess.run(command, input=input, capture_output=True, env=self._environ, check=False))
 
     def _failed(self, what: str, stderr: bytes) -> RemoteError:
         text = self.redact(stderr.decode("utf-8", "replace"))

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from vdo import paths, removal
 from vdo.errors import BadPath, RepositoryError
+from vdo.stopping import unless_stopped
 from vdo.store.git import Git
 from vdo.tree import Content, Mode, Tree
 
@@ -220,7 +221,7 @@ def _ignored(git: Git, folder: Path, fresh: list[str]) -> set[str]:
         done = subprocess.run(init, capture_output=True, env=git.environ, check=False)
         if done.returncode == 0:
             done = subprocess.run(command, input=names, capture_output=True, cwd=folder, env=git.environ, check=False)
-    if done.returncode not in (0, 1):
+    if unless_stopped(done).returncode not in (0, 1):
         raise RepositoryError(f"git check-ignore failed: {done.stderr.decode('utf-8', 'replace').strip()}")
     return {os.fsdecode(name[2:]) for name in done.stdout.split(b"\0") if name}
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from vdo.environ import clean_environ
 from vdo.errors import RepositoryError
 from vdo.job import Oid
+from vdo.stopping import unless_stopped
 
 if TYPE_CHECKING:
     import subprocess
@@ -43,11 +44,12 @@ class Git:
     def try_run(
         self, *args: str, input: bytes = b"", environ: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
-        """The finished process, whatever its exit code."""
+        """The finished process, whatever its exit code; raises Stopped when Ctrl-C ended it."""
         import subprocess  # 4 ms: `vdo list` gets along without a process
 
         env = {**self.environ, **(environ or {})}
-        return subprocess.run(self.command(*args), input=input, capture_output=True, env=env, check=False)
+        done = subprocess.run(self.command(*args), input=input, capture_output=True, env=env, check=False)
+        return unless_stopped(done)
 
     def command(self, *args: str) -> list[str]:
         """The whole command line, for a caller that starts the process itself with `environ`."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from vdo.environ import clean_environ
 from vdo.errors import RepositoryError
 from vdo.job import Oid
+from vdo.stopping import unless_stopped
 from vdo.store.git import Git
 from vdo.tree import Mode
 
@@ -49,7 +50,7 @@ class Throwaway:
             done = subprocess.run(
                 index, cwd=self._folder, env=self._environ, stdin=source.stdout, capture_output=True, check=False
             )
-        if source.returncode or done.returncode:
+        if unless_stopped(done).returncode or source.returncode:
             said = done.stderr.decode("utf-8", "replace").strip()
             raise RepositoryError(f"objects of the checkout cannot be read: {said}", hint="`git fsck` shows the damage")
 
@@ -79,7 +80,7 @@ class Throwaway:
         done = subprocess.run(
             command, cwd=self._folder, env=self._environ, input=input, capture_output=True, check=False
         )
-        if done.returncode:
+        if unless_stopped(done).returncode:
             raise RepositoryError(f"git {args[0]} failed: {done.stderr.decode('utf-8', 'replace').strip()}")
         return done.stdout.decode().strip()
 
@@ -112,7 +113,7 @@ def unmerged(git: Git, folder: Path) -> tuple[set[str], dict[str, Oid]]:
             [f"--git-dir={own}", "ls-files", "-s", "-z"],
         ):
             done = subprocess.run(["git", *command], env=environ, capture_output=True, check=False)
-            if done.returncode:
+            if unless_stopped(done).returncode:
                 said = done.stderr.decode("utf-8", "replace").strip()
                 raise RepositoryError(f"the index of {folder} cannot be read: {said}")
     left: set[str] = set()

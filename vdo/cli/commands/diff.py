@@ -13,7 +13,7 @@ import click
 from vdo.cli import output
 from vdo.cli.command import JOB, Command, job_argument, pass_session
 from vdo.cli.session import Session
-from vdo.errors import JobNotFound, JobStateError, RepositoryError, UsageError
+from vdo.errors import JobNotFound, JobStateError, RepositoryError, Stopped, UsageError
 from vdo.job import EMPTY_TREE, Oid, State
 from vdo.store.reader import Reader
 
@@ -105,6 +105,8 @@ def _show(reader: Reader, arguments: Sequence[str]) -> None:
         code = subprocess.run(reader.git.command("diff", *arguments), env=environ, check=False).returncode
     finally:
         signal.signal(signal.SIGINT, before)
+    if code == -signal.SIGINT:
+        raise Stopped("interrupted")
     if code not in _QUIET_END:
         raise RepositoryError(f"git diff ended with exit code {code}", hint="its own message is above")
 
