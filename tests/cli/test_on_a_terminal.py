@@ -127,6 +127,18 @@ def test_sigterm_rests_too(platform, slow, tmp_path):
     assert child.returncode == 130 and b"`vdo run 1` goes on" in said
 
 
+def test_under_nohup_it_outlives_its_terminal(platform, slow, tmp_path):
+    child = subprocess.Popen(
+        ["nohup", VDO, "-q", "new", "Left alone", "--agent", slow], cwd=platform.path, stdout=subprocess.DEVNULL
+    )
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.02)
+    child.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    (tmp_path / "go").touch()
+    assert child.wait(timeout=20) == 0 and platform.job(1).state.value == "completed"
+
+
 def test_cancel_from_another_terminal(platform, slow, tmp_path):
     child = subprocess.Popen(
         [VDO, "new", "Cancelled", "--agent", slow], cwd=platform.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE

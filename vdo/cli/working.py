@@ -95,7 +95,9 @@ def _stoppable(session: Session) -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = [(number, signal.signal(number, ask)) for number in _ENDING]
+    # What is ignored already stays so: `nohup vdo run` outlives its terminal.
+    heard = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = [(number, signal.signal(number, ask)) for number in heard]
     try:
         yield stop
     finally:
