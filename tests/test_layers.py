@@ -18,6 +18,7 @@ PACKAGES = {
     "service": 3,
     "web": 4,
     "cli": 5,  # one of its commands starts the web server
+    "__main__": 6,
 }
 """What is not listed is layer 0: values and rules that everything else stands on."""
 OWNERS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,28 @@ def test_with_json_an_error_is_one_line_of_json(capsys):
     assert json.loads(capsys.readouterr().err) == {"error": "nobody there", "hint": "do that", "exit_code": 3}
     ends(VdoError("no"), "new", "--", "--json")
     assert capsys.readouterr().err == "error: no\n"
+
+
+def test_an_error_that_ctrl_c_left_behind_is_no_bug(capsys):
+    """Interrupted in the middle of an import, numpy says that it could not be imported, and so does `_socket`."""
+
+    def invoke() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("PyCapsule_Import could not import module") from None
+
+    before = signal.getsignal(signal.SIGINT)
+    assert boundary.run(invoke, []) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_ends_the_start_without_a_traceback(tmp_path):
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-m", "vdo", "list"], env=environ, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
 
 
 def test_a_bug_leaves_its_traceback_in_a_log_without_secrets(capsys, home, monkeypatch):

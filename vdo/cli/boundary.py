@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,38 @@ _OF_THE_MACHINE = frozenset(
 def run(invoke: Callable[[], Any], arguments: Sequence[str]) -> int:
     """The exit code of `invoke`, which raises whatever it likes; every failure was reported when this returns."""
     as_json = "--json" in (arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    with _listening() as heard:
+        try:
+            return _run(invoke, arguments, as_json)
+        except Exception as error:
+            # Ctrl-C in the middle of an import comes out as any error of that module.
+            return _interrupted(as_json) if heard else _bug(error, arguments, as_json)
+
+
+@contextlib.contextmanager
+def _listening() -> Iterator[list[int]]:
+    """Ctrl-C raises KeyboardInterrupt and is in the list afterwards; one that is ignored or handled stays so."""
+    heard: list[int] = []
+
+    def interrupt(number: int, _frame: object) -> None:
+        heard.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    # Only the main thread may; elsewhere a test or a server has its own way.
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or before not in (signal.SIG_DFL, signal.default_int_handler):
+        yield heard
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _run(invoke: Callable[[], Any], arguments: Sequence[str], as_json: bool) -> int:
+    """The same; only what is a bug is still raised."""
     try:
         code = invoke()
         sys.stdout.flush()
@@ -41,20 +75,22 @@ def run(invoke: Callable[[], Any], arguments: Sequence[str]) -> int:
         output.problem(error.format_message(), "", 2, as_json=as_json)
         return 2
     except (click.Abort, KeyboardInterrupt):
-        output.problem("interrupted", "", INTERRUPTED, as_json=as_json)
-        return INTERRUPTED
+        return _interrupted(as_json)
     except VdoError as error:
         output.problem_of(error, as_json=as_json)
         return error.exit_code
     except OSError as error:
         _settle_stdout()
         if error.errno not in _OF_THE_MACHINE:
-            return _bug(error, arguments, as_json)
+            raise
         what = f"{error.filename}: " if error.filename is not None else ""
         output.problem(f"{what}{error.strerror}", "check free space and permissions", 3, as_json=as_json)
         return 3
-    except Exception as error:
-        return _bug(error, arguments, as_json)
+
+
+def _interrupted(as_json: bool) -> int:
+    output.problem("interrupted", "", INTERRUPTED, as_json=as_json)
+    return INTERRUPTED
 
 
 def _drop_stdout() -> None:
