@@ -601,3 +601,25 @@ def test_show_flags_what_a_job_did_to_the_tests(run, agent):
     shown = run("show", "2").stdout
     assert "tests     1 added, 1 changed, 1 deleted\n" in shown
     assert "It changed what it is judged by:\n          changed  tests/test_a.py\n          deleted  tests/" in shown
+
+
+def test_what_no_journal_could_take_is_said(tmp_path):
+    """Two jobs fill the disk: it is not enough to say that they are still building."""
+    with rights.small_disk(tmp_path / "disk", "3m") as disk:
+
+        def on_disk(*arguments: str) -> subprocess.CompletedProcess[str]:
+            command = [sys.executable, "-m", "vdo", *arguments]
+            return subprocess.run(command, cwd=disk, capture_output=True, text=True, check=False)
+
+        assert on_disk("init", "full.git").returncode == 0
+        for title in ("One", "Two"):
+            big = ["--agent", "head -c 4000000 /dev/urandom > big", "--queue"]
+            assert on_disk("-C", "full.git", "new", title, *big).returncode == 0
+
+        done = on_disk("-C", "full.git", "run")
+        assert done.returncode == 3
+        for number in (1, 2):
+            assert f"job #{number} is still building: the repository {disk}/full.git cannot be written" in done.stderr
+        assert "check free space" in done.stderr and "what happened" not in done.stderr
+        done = on_disk("-C", "full.git", "run", "--json")
+        assert done.returncode == 3 and "cannot be written" in done.stderr

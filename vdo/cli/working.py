@@ -115,7 +115,7 @@ def show_ended(session: Session, names: Sequence[str], jobs: Sequence[Job]) -> i
             output.say(_line(session, job))
     failed = [job for job in jobs if job.state not in _GOOD]
     for job in failed:
-        output.problem_of(failure(job), as_json=False)
+        output.problem_of(why(session, job), as_json=False)
     waits = session.service.waiting(names)
     for each in waits:
         output.say(f"{formats.number(each.job.id)} {formats.title(each.job)}  {each.reason}")
@@ -123,7 +123,7 @@ def show_ended(session: Session, names: Sequence[str], jobs: Sequence[Job]) -> i
         output.tell(session, f"{click.style('hint:', fg='cyan')} {terminal.safe_line(hint)}")
     if jobs and not failed and not waits:
         output.tell(session, f"next: {_next(jobs[-1])}")
-    codes = [problem.exit_code for problem in session.service.problems]
+    codes = [problem.exit_code for problem in session.service.problems.values()]
     return max([1, *codes]) if failed or (names and waits) else 0
 
 
@@ -144,6 +144,16 @@ def _next(job: Job) -> str:
     if job.state is State.PLANNED:
         return f"`vdo plan {job.id}` shows the plan, with -e you change it; `vdo run {job.id}` goes on from it"
     return f"`vdo diff {job.id}` shows what it changed, `vdo deploy {job.id} DIR` writes its code into a folder"
+
+
+def why(session: Session, job: Job) -> VdoError:
+    """What is said of a job that did not end well; what its journal could not take (a full disk) is known here only."""
+    problem = session.service.problems.get(job.id)
+    if problem is None or job.error:
+        return failure(job)
+    told = VdoError(f"job #{job.id} is still {job.state.value}: {problem}", hint=problem.hint)
+    told.exit_code = problem.exit_code
+    return told
 
 
 def failure(job: Job) -> JobFailed:

@@ -35,7 +35,7 @@ class Service(Opened):
 
     def __init__(self, location: Location, environ: Mapping[str, str], flags: Flags | None = None) -> None:
         super().__init__(location, environ, flags)
-        self.problems: tuple[VdoError, ...] = ()
+        self.problems: dict[JobId, VdoError] = {}
         """What ended jobs of the last `run` other than by themselves, where several were run."""
 
     @cached_property
@@ -78,7 +78,7 @@ class Service(Opened):
             approve=approve,
         )
         problems = [one.problem for one in ended if one.problem is not None]
-        self.problems = tuple(one for one in problems if isinstance(one, VdoError))
+        self.problems = {one.job.id: one.problem for one in ended if isinstance(one.problem, VdoError)}
         if problems and (len(ended) == 1 or len(problems) > len(self.problems)):
             raise next((one for one in problems if not isinstance(one, VdoError)), problems[0])
         return [one.job for one in ended]

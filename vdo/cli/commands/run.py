@@ -7,7 +7,7 @@ import click
 from vdo.cli import output
 from vdo.cli.command import command, job_argument, pass_session
 from vdo.cli.session import Session
-from vdo.cli.working import failure, show_ended, work
+from vdo.cli.working import show_ended, why, work
 from vdo.job import Job, State
 from vdo.service.views import Row
 
@@ -52,7 +52,7 @@ def _as_json(session: Session, names: tuple[str, ...], ended: list[Job]) -> int:
     output.document({"jobs": [Row(job, job.state).to_json() for job in ended], "waiting": waiting})
     for job in ended:
         if job.state not in (State.COMPLETED, State.PLANNED):
-            raise failure(job)
+            raise why(session, job)
     if names and waits:
         raise waits[-1].error()
     return 0
