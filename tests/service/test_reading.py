@@ -215,8 +215,9 @@ def test_a_project_without_a_result_has_no_latest_job(project, tmp_path):
 
     view = project.service.readings.project("1")
     assert (view.latest, view.tips, view.total_files) == (None, (), 0)
-    with pytest.raises(JobStateError, match="the project of job 1 has no completed job yet"):
+    with pytest.raises(JobStateError, match="the project of job 1 has no completed job yet") as caught:
         project.service.readings.latest("1")
+    assert "`vdo retry JOB` what failed" in caught.value.hint
     assert project.make("Fine", agent=creating(tmp_path, {"a": "a"})).id == 2
     assert project.service.readings.latest("2").id == 2
 

@@ -101,7 +101,10 @@ class Readings:
         """The newest completed job of the project that `name` belongs to; raises JobStateError without one."""
         view = self.project(name)
         if view.latest is None:
-            raise JobStateError(f"the project of job {name} has no completed job yet", hint="`vdo run` goes on with it")
+            raise JobStateError(
+                f"the project of job {name} has no completed job yet",
+                hint=f"`vdo project {name}` lists them: `vdo run` runs what waits, `vdo retry JOB` what failed",
+            )
         return self.reader.job(view.latest)
 
     def log(self, name: str, *, after: int = -1) -> list[LogEntry]:
