@@ -244,3 +244,14 @@ def test_init_from_existing_code_names_its_branch(tmp_path: Path, jobs, platform
     assert CliRunner().invoke(vdo, ["init", str(tmp_path / "c"), "--branch", "b"]).exit_code == 2
     gone = CliRunner().invoke(vdo, ["init", str(tmp_path / "d.git"), "--from", str(tmp_path / "nowhere")])
     assert gone.exit_code == 3 and not (tmp_path / "d.git").exists()
+
+
+def test_a_missing_object_is_named_with_what_to_do(run, jobs, platform):
+    """The disk lost the tree of job #1's commit: what it builds on, and shows, ends with the way to mend it."""
+    tree = platform.git.run("rev-parse", "job/1^{tree}").decode().strip()
+    (platform.path / "objects" / tree[:2] / tree[2:]).unlink()
+
+    for command in ("show", "files"):
+        result = run(command, "1")
+        assert result.exit_code == 3
+        assert "`git fsck` shows the damage; fetch it from a clone" in result.stderr

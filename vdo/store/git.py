@@ -21,6 +21,8 @@ _SETTINGS = ("core.fsync=committed,reference", "core.hooksPath=/dev/null", "gc.a
 _ALWAYS = tuple(word for setting in _SETTINGS for word in ("-c", setting))
 # Which configuration files are the user's; everything else of git's environment is about some other repository.
 _CONFIG_FILES = frozenset({"GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"})
+DAMAGED = "`git fsck` shows the damage; fetch it from a clone"
+_OF_A_MISSING_OBJECT = ("unable to read", "bad object", "not a tree object", "could not read", "missing object")
 
 
 class Git:
@@ -38,7 +40,8 @@ class Git:
         done = self.try_run(*args, input=input, environ=environ)
         if done.returncode:
             message = done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.returncode}"
-            raise RepositoryError(f"git {args[0]} failed: {message.removeprefix('fatal: ')}")
+            hint = DAMAGED if any(words in message for words in _OF_A_MISSING_OBJECT) else None
+            raise RepositoryError(f"git {args[0]} failed: {message.removeprefix('fatal: ')}", hint=hint)
         return done.stdout
 
     def try_run(

@@ -8,6 +8,7 @@ import pygit2
 
 from vdo.errors import RepositoryError
 from vdo.job import Oid
+from vdo.store.git import DAMAGED
 
 # A job's objects are durable before the ref that names them moves.
 pygit2.settings.enable_fsync_gitdir(True)
@@ -39,9 +40,7 @@ def blob(repo: pygit2.Repository, oid: Oid) -> bytes:
 
 
 def missing(oid: Oid) -> RepositoryError:
-    return RepositoryError(
-        f"object {oid} is missing from the repository", hint="`git fsck` shows the damage; fetch it from a clone"
-    )
+    return RepositoryError(f"object {oid} is missing from the repository", hint=DAMAGED)
 
 
 def damaged(oid: Oid, reason: str) -> RepositoryError:
