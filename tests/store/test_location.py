@@ -245,3 +245,12 @@ def test_replaced_objects_are_read_as_they_are(store: Store):
     (store.path / "vdo/index.sqlite").unlink()
     assert fresh.job(1) == one and fresh.description(one) == ""
     assert fresh.git.blob(f"{one.commit}:a") == b"1"
+
+
+def test_variables_that_hide_a_repository_are_named(bare, monkeypatch):
+    monkeypatch.chdir(bare)
+
+    for variable in ("GIT_DIR", "GIT_OBJECT_DIRECTORY"):
+        with pytest.raises(RepositoryNotFound, match=f"as far as git sees with {variable} set") as caught:
+            find(**{variable: "/nowhere"})
+        assert caught.value.hint == f"unset {variable}, or use -C DIR"

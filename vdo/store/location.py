@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,8 @@ _STEERING = frozenset(
 )
 """With one of these set, git alone knows which repository is meant."""
 
+_PLACES = frozenset({"GIT_DIR", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"})
+
 
 def _walk_up(start: Path) -> Location | None:
     """The plain cases without a process (it would be half of the time of `vdo list`); None: let git decide."""
@@ -98,7 +100,10 @@ def _ask_git(named: str | None, environ: Mapping[str, str]) -> Location:
         where = os.path.abspath(named or ".")
     except FileNotFoundError:
         raise RepositoryNotFound("the current folder is not there any more") from None
-    found = _rev_parse(where, env, "--git-common-dir", "--git-dir", "--is-bare-repository", "--show-object-format")
+    try:
+        found = _rev_parse(where, env, "--git-common-dir", "--git-dir", "--is-bare-repository", "--show-object-format")
+    except RepositoryNotFound as problem:
+        raise _steered(problem, _PLACES & env.keys()) from None
     if len(found) != 4:
         raise RepositoryError(f"the path of the repository at {where} contains a line end")
     common, git_dir, bare, object_format = found
@@ -112,6 +117,14 @@ def _ask_git(named: str | None, environ: Mapping[str, str]) -> Location:
     if git_dir != common:  # a linked work tree: the repository itself may be bare all the same
         (bare,) = _rev_parse(common, clean_environ(environ), "--is-bare-repository")
     return Location(Path(common).resolve(), bare == "true")
+
+
+def _steered(problem: RepositoryNotFound, variables: Set[str]) -> RepositoryNotFound:
+    """Not the folder may be to blame, but the caller's environment, which nobody sees."""
+    if not variables:
+        return problem
+    names = " ".join(sorted(variables))
+    return RepositoryNotFound(f"{problem}, as far as git sees with {names} set", hint=f"unset {names}, or use -C DIR")
 
 
 def _rev_parse(where: str, env: Mapping[str, str], *questions: str) -> list[str]:
