@@ -1,5 +1,6 @@
 """What a hostile command tries, each tried for real: every one of these has to be refused."""
 
+import ctypes
 import os
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from standins.sandboxes import SMALL, own_addresses
 
-from vdo.sandbox.contract import MIB, Access
+from vdo.sandbox.contract import MIB, NOBODY, Access
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="these sandboxes are Linux's")
 
@@ -30,8 +31,9 @@ def outside(folder) -> Path:
 
 @pytest.fixture
 def bystander():
-    """A process of the host's."""
-    process = subprocess.Popen(["sleep", "300"])
+    """A process of the host's, of the same user as the commands."""
+    them = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+    process = subprocess.Popen(["sleep", "300"], **them)
     yield process
     process.kill()
     process.wait()
@@ -138,6 +140,35 @@ def test_no_unix_socket_of_the_host(python, outside, abstract):
             server.accept()
 
 
+@pytest.mark.parametrize("kind", ["SOCK_DGRAM", "SOCK_RAW"])
+def test_no_unix_datagram_reaches_the_host(python, outside, kind):
+    """One of a pair needs no `socket` and can send to everybody: to the system's log, to its first process."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(f"{outside}/socket")
+        os.chmod(f"{outside}/socket", 0o777)
+        server.settimeout(0.2)
+
+        done = python(
+            "import socket, sys\n"
+            "kind, target = getattr(socket, sys.argv[1]), sys.argv[2]\n"
+            "for send in (lambda it: it.sendto(b'x', target), lambda it: it.connect(target) or it.send(b'x')):\n"
+            "    try:\n        send(socket.socketpair(socket.AF_UNIX, kind)[0])\n"
+            "    except OSError as error: print('refused', error)",
+            kind,
+            f"{outside}/socket",
+        )
+
+        assert done.output.count("refused") == 2, done.output
+        with pytest.raises(TimeoutError):
+            server.recv(10)
+
+
+def test_pairs_of_sockets_work(python):
+    done = python("import socket; a, b = socket.socketpair(); a.send(b'x'); print(b.recv(9))")
+
+    assert done.output == "b'x'\n"
+
+
 CONNECT = """
 import socket, sys
 try:
@@ -167,6 +198,34 @@ def test_host_processes_cannot_be_traced(python, bystander):
     )
 
     assert done.output == "refused\n"
+
+
+def test_the_limits_of_host_processes_cannot_be_changed(python, bystander):
+    limits = Path(f"/proc/{bystander.pid}/limits")
+    before = limits.read_text()
+
+    python("import resource, sys; resource.prlimit(int(sys.argv[1]), resource.RLIMIT_CPU, (0, 0))", bystander.pid)
+    done = python("import resource; resource.setrlimit(resource.RLIMIT_CPU, (20, 20)); print('its own')")
+
+    assert limits.read_text() == before
+    assert done.output == "its own\n"
+
+
+def test_shared_memory_of_the_host_cannot_be_read_and_none_stays(python):
+    libc = ctypes.CDLL(None, use_errno=True)
+    key = 0x76646F00 | os.getpid() & 0xFF
+    segment = libc.shmget(key, 4096, 0o1666)
+    try:
+        done = python(
+            "import ctypes, sys\nlibc = ctypes.CDLL(None)\nkey = int(sys.argv[1])\n"
+            "libc.shmget(key + 0x100, 4096, 0o1666)\n"
+            "print('found' if libc.shmget(key, 4096, 0o666) >= 0 else 'refused')",
+            key,
+        )
+        assert segment >= 0 and done.output == "refused\n"
+        assert libc.shmget(key + 0x100, 4096, 0o666) == -1
+    finally:
+        libc.shmctl(segment, 0, None)  # IPC_RMID
 
 
 def test_a_fork_bomb_stays_small(python):

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
-import errno
-import functools
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from vdo.process import Completed
-from vdo.sandbox import launched, nobody
+from vdo.sandbox import launched, nobody, syscalls
 from vdo.sandbox.contract import NOBODY, NOTHING_MORE, USUAL, Access, Limits, SandboxUnavailable, rlimits
 from vdo.sandbox.launched import Launch
 
@@ -56,14 +53,6 @@ _FOR_NETWORK = (
 )
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
-_REFUSED = """ptrace process_vm_readv process_vm_writev pidfd_getfd kcmp mount umount2 pivot_root chroot unshare setns
-    open_tree move_mount fsopen fsconfig fsmount fspick mount_setattr open_by_handle_at add_key request_key keyctl bpf
-    perf_event_open userfaultfd kexec_load kexec_file_load init_module finit_module delete_module swapon swapoff reboot
-    sethostname setdomainname settimeofday clock_settime acct quotactl syslog vhangup iopl ioperm"""
-_NEW_NAMESPACES = 0x7E020080
-_INET, _INET6, _NETLINK = 2, 10, 16
-_TYPE_INTO_TERMINAL = 0x5412
-
 
 class Landlock:
     """Runs commands with the rights of landlock and a filter of system calls; as root, as nobody."""
@@ -76,11 +65,11 @@ class Landlock:
         self._abi = _abi()
         if self._abi < _OLDEST:
             raise SandboxUnavailable(f"this kernel's landlock is of version {self._abi}, at least {_OLDEST} is needed")
-        _program(network=False)
+        syscalls.without_namespaces(network=False)
 
     @property
     def version(self) -> str:
-        return f"1-{self._abi}"
+        return f"2-{self._abi}"
 
     @property
     def gaps(self) -> tuple[str, ...]:
@@ -116,7 +105,7 @@ class Landlock:
                 user=user,
                 ruleset=self._handled(access),
                 rules=self._rules(writable, access),
-                seccomp=_program(network=access.network),
+                seccomp=syscalls.without_namespaces(network=access.network),
             )
 
         return launched.run(folder, limits, env, access, mark, check_stop, on_output, confine=confine)
@@ -144,39 +133,3 @@ def _abi() -> int:
     """The version of landlock that this kernel offers; 0 for none."""
     libc = ctypes.CDLL(None, use_errno=True)
     return max(0, int(libc.syscall(444, None, 0, 1)))
-
-
-@functools.cache
-def _program(*, network: bool) -> bytes:
-    """The filter: no sockets but pairs and, with `network`, the internet's; no calls into other processes."""
-    try:
-        # Loads a C library on import, and only this kind of sandbox needs it.
-        import pyseccomp  # type: ignore[import-untyped]
-    except (ImportError, RuntimeError, OSError) as error:
-        raise SandboxUnavailable(f"no filter of system calls: {error}") from None
-    rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
-    refused, unknown = pyseccomp.ERRNO(errno.EPERM), pyseccomp.ERRNO(errno.ENOSYS)
-    for name in _REFUSED.split():
-        _add(rules, refused, name)
-    for name in ("clone3", "io_uring_setup", "io_uring_enter", "io_uring_register"):
-        _add(rules, unknown, name)  # what uses them falls back to calls that can be judged
-    for bit in range(32):
-        if _NEW_NAMESPACES >> bit & 1:
-            _add(rules, refused, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, 1 << bit, 1 << bit))
-    _add(rules, refused, "ioctl", pyseccomp.Arg(1, pyseccomp.MASKED_EQ, 0xFFFFFFFF, _TYPE_INTO_TERMINAL))
-    families = {_INET, _INET6, _NETLINK} if network else set()
-    for family in set(range(64)) - families:
-        _add(rules, refused, "socket", pyseccomp.Arg(0, pyseccomp.EQ, family))
-    _add(rules, refused, "socket", pyseccomp.Arg(0, pyseccomp.GE, 64))
-    with tempfile.TemporaryFile() as file:
-        rules.export_bpf(file)
-        file.seek(0)
-        return file.read()
-
-
-def _add(rules: object, action: int, name: str, *arguments: object) -> None:
-    try:
-        rules.add_rule(action, name, *arguments)  # type: ignore[attr-defined]
-    except (OSError, ValueError) as error:  # not every architecture has every call; an old library knows fewer
-        if name == "socket":
-            raise SandboxUnavailable(f"the filter of system calls does not know sockets: {error}") from None
