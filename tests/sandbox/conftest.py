@@ -33,11 +33,11 @@ def sh(sandbox, folder):
 
 @pytest.fixture
 def python(sandbox, folder):
-    def run(code: str, *arguments: object, limits: Limits = SMALL, **options):
+    def run(code: str, *arguments: object, limits: Limits = SMALL, access: Access | None = None, **options):
         script = folder / "script.py"
         script.unlink(missing_ok=True)
         script.write_text(code)
         command = " ".join([str(interpreter.python()), "-I", "-S", "script.py", *map(str, arguments)])
-        return sandbox.run(command, folder, limits=limits, access=interpreter.bare(), **options)
+        return sandbox.run(command, folder, limits=limits, access=access or interpreter.bare(), **options)
 
     return run

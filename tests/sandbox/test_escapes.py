@@ -1,19 +1,21 @@
 """What a hostile command tries, each tried for real: every one of these has to be refused."""
 
 import ctypes
+import dataclasses
 import os
+import platform
 import socket
 import subprocess
 import sys
 import threading
 import time
 import uuid
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from standins.sandboxes import SMALL, own_addresses
 
+from vdo.sandbox import interpreter
 from vdo.sandbox.contract import MIB, NOBODY, Access
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="these sandboxes are Linux's")
@@ -97,6 +99,25 @@ def test_the_environment_does_not_come_along(sh, monkeypatch):
     assert "GIVEN=yes" in done.output and "LANG=C.UTF-8" in done.output and "CI=1" in done.output
 
 
+@pytest.mark.parametrize("network", [False, True])
+def test_the_keys_of_the_session_cannot_be_read(python, network):
+    libc = ctypes.CDLL(None, use_errno=True)
+    add_key, keyctl = KEY_CALLS.get(platform.machine()) or pytest.skip("no numbers of these calls")
+    assert libc.syscall(keyctl, 1, None) > 0, "no session of its own"
+    assert libc.syscall(add_key, b"user", b"vdo-test", b"a secret", 8, -3) > 0
+
+    done = python(
+        "import ctypes, sys\n"
+        "libc, keyctl, found = ctypes.CDLL(None), int(sys.argv[1]), ctypes.create_string_buffer(9)\n"
+        "key = libc.syscall(keyctl, 10, -3, b'user', b'vdo-test', 0)\n"
+        "print(libc.syscall(keyctl, 11, key, found, 9), found.value)",
+        keyctl,
+        access=dataclasses.replace(interpreter.bare(), network=network),
+    )
+
+    assert done.output == "-1 b''\n"
+
+
 def test_no_tcp_to_the_host(python):
     addresses = ["127.0.0.1", *own_addresses()]
     for address in addresses:
@@ -169,6 +190,7 @@ def test_pairs_of_sockets_work(python):
     assert done.output == "b'x'\n"
 
 
+KEY_CALLS = {"x86_64": (248, 250), "aarch64": (217, 219)}
 CONNECT = """
 import socket, sys
 try:
@@ -249,7 +271,9 @@ def test_a_fork_bomb_stays_small(python):
 def test_a_fork_bomb_leaves_nothing_behind(sandbox, folder):
     tag = f"{time.time():.6f}"
     done = sandbox.run(
-        f"bomb() {{ sleep 7{tag} & bomb & bomb & }}; bomb; sleep 60", folder, limits=replace(SMALL, seconds=1.5)
+        f"bomb() {{ sleep 7{tag} & bomb & bomb & }}; bomb; sleep 60",
+        folder,
+        limits=dataclasses.replace(SMALL, seconds=1.5),
     )
 
     assert not done.ok
@@ -259,11 +283,12 @@ def test_a_fork_bomb_leaves_nothing_behind(sandbox, folder):
 def test_another_sandbox_starts_beside_a_fork_bomb(sandbox, folder, outside):
     bomb = "import os, time\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        time.sleep(0.05)"
     (folder / "bomb.py").write_text(bomb)
-    from vdo.sandbox import interpreter
-
     run = threading.Thread(
         target=lambda: sandbox.run(
-            f"{interpreter.python()} bomb.py", folder, limits=replace(SMALL, seconds=3), access=interpreter.bare()
+            f"{interpreter.python()} bomb.py",
+            folder,
+            limits=dataclasses.replace(SMALL, seconds=3),
+            access=interpreter.bare(),
         )
     )
     run.start()
@@ -296,9 +321,18 @@ def test_many_cannot_fill_the_memory_together(python, taking):
     assert done.exit_code is None and "256 MiB of memory" in done.stopped
 
 
+def test_shared_memory_that_is_no_processs_cannot_fill_the_memory(python):
+    done = python(
+        "import ctypes\nlibc = ctypes.CDLL(None)\n"
+        "print('made' if libc.shmget(0, 100 << 20, 0o1600) >= 0 else 'refused')"
+    )
+
+    assert done.output == "refused\n"
+
+
 @pytest.mark.parametrize("place", ["/tmp", "/dev/shm", "/var/tmp", "/run", "/dev", "/"])
 def test_no_other_place_can_be_filled(sh, place):
-    limits = replace(SMALL, scratch=8 * MIB)
+    limits = dataclasses.replace(SMALL, scratch=8 * MIB)
 
     done = sh(f"head -c 20000000 /dev/zero > {place}/big && echo FILLED", limits=limits)
 
@@ -341,7 +375,7 @@ def test_a_gigabyte_of_output_is_cut(sh):
 
 
 def test_endless_output_is_ended(sh):
-    done = sh("yes", limits=replace(SMALL, output=50 * MIB))
+    done = sh("yes", limits=dataclasses.replace(SMALL, output=50 * MIB))
 
     assert done.exit_code is None and done.stopped == "it printed more than 50 MiB"
 
@@ -359,7 +393,7 @@ def test_endless_output_is_ended(sh):
 def test_nothing_survives(sh, leaving, ending):
     argument = f"3{time.time():.6f}"
 
-    sh(f"{leaving.format(argument)}\nsleep 0.1; {ending}", limits=replace(SMALL, seconds=1.0))
+    sh(f"{leaving.format(argument)}\nsleep 0.1; {ending}", limits=dataclasses.replace(SMALL, seconds=1.0))
 
     assert running(argument) == []
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from vdo import process
 from vdo.process import Completed
-from vdo.sandbox import nobody
+from vdo.sandbox import nobody, syscalls
 from vdo.sandbox.contract import NOBODY, NOTHING_MORE, USUAL, Access, Limits, SandboxUnavailable, base_environ, rlimits
 from vdo.sandbox.launched import tasks_of
 from vdo.sandbox.network import Network
@@ -35,6 +37,10 @@ _ROOT_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _INSIDE = 'echo 1000 2>/dev/null >/proc/self/oom_score_adj; echo "$2"; sh -c "$1" </dev/null; exit $?'
 
 
+_FILTER = 9
+"""The number under which bubblewrap finds the open file with its filter of system calls."""
+
+
 class Bubblewrap:
     """Runs commands by `bwrap`; as root, behind a first stage that drops to nobody."""
 
@@ -46,16 +52,21 @@ class Bubblewrap:
             raise SandboxUnavailable("bubblewrap is not installed")
         self._bwrap = found
         self._options = _options(found)
+        self._filter = _filter()
 
     @property
     def version(self) -> str:
-        return "1" if "--disable-userns" in self._options else "1-userns"
+        lacks = ("-userns" if "--disable-userns" not in self._options else "") + ("-keys" if not self._filter else "")
+        return f"2{lacks}"
 
     @property
     def gaps(self) -> tuple[str, ...]:
-        if "--disable-userns" in self._options:
-            return ()
-        return ("this bubblewrap is older than 0.8: a command can make user namespaces of its own",)
+        gaps = []
+        if "--disable-userns" not in self._options:
+            gaps.append("this bubblewrap is older than 0.8: a command can make user namespaces of its own")
+        if not self._filter:
+            gaps.append("without libseccomp a command can read the keys that the kernel keeps for your session")
+        return tuple(gaps)
 
     def run(
         self,
@@ -70,18 +81,6 @@ class Bubblewrap:
         on_output: Callable[[bytes], object] = lambda _data: None,
     ) -> Completed:
         folders, sign = [folder, *access.writable], StartSign(on_output)
-        network = Network.find() if access.network else None
-        reach = None
-        if os.geteuid() == 0:
-            for each in folders:
-                nobody.give(each)
-            reach = Reach([*folders, *access.read_only, _ETC])
-        options = self._strict(folder, limits, env, access, network, reach.source if reach else lambda path: path)
-        line = [self._bwrap, "--args", "0", "--", *_limited(command, limits, sign.text)]
-        if network is not None:
-            line = network.wrap(line)
-        if reach is not None:
-            line = reach.wrap(line, before=network.as_root if network else "")
         watch = Watch(limits, folders)
 
         def tick() -> None:
@@ -92,19 +91,52 @@ class Bubblewrap:
             sign.take(data)
             watch.printed(data)
 
-        done = process.run(
-            line,
-            cwd=Path("/"),
-            env={"PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"},
-            seconds=limits.seconds,
-            # By its input, and not by a command line that everybody on this machine can read: `env` may hold a token.
-            stdin=b"".join(word.encode("utf-8", "surrogateescape") + b"\0" for word in options),
-            mark=mark,
-            check_stop=tick,
-            on_output=take,
-            on_start=watch.started,
-        )
+        with _stored(self._filter) as filtering:
+            line, options = self._line(_limited(command, limits, sign.text), folder, limits, env, access, filtering)
+            done = process.run(
+                line,
+                cwd=Path("/"),
+                env={"PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"},
+                seconds=limits.seconds,
+                # By its input, and not by a command line that everybody on this machine can read: `env` may hold a
+                # token.
+                stdin=b"".join(word.encode("utf-8", "surrogateescape") + b"\0" for word in options),
+                mark=mark,
+                check_stop=tick,
+                on_output=take,
+                on_start=watch.started,
+            )
         return sign.judge(done)
+
+    def _line(
+        self,
+        command: list[str],
+        folder: Path,
+        limits: Limits,
+        env: Mapping[str, str],
+        access: Access,
+        filtering: Path | None,
+    ) -> tuple[list[str], list[str]]:
+        """The command line that starts bubblewrap, and the options that it reads from its input."""
+        network = Network.find() if access.network else None
+        reach = None
+        if os.geteuid() == 0:
+            folders = [folder, *access.writable]
+            for each in folders:
+                nobody.give(each)
+            reach = Reach([*folders, *access.read_only, _ETC, *([filtering] if filtering else ())])
+        source = reach.source if reach else lambda path: path
+        line = [self._bwrap, "--args", "0", "--", *command]
+        options = self._strict(folder, limits, env, access, network, source)
+        if filtering is not None:
+            # pasta closes what it is given open, so the filter's file is opened last of all.
+            line = ["sh", "-c", f'exec {_FILTER}<"$0" && exec "$@"', str(source(filtering)), *line]
+            options += ["--seccomp", str(_FILTER)]
+        if network is not None:
+            line = network.wrap(line)
+        if reach is not None:
+            line = reach.wrap(line, before=network.as_root if network else "")
+        return line, options
 
     def _strict(
         self,
@@ -171,6 +203,27 @@ def _limited(command: str, limits: Limits, sign: str) -> list[str]:
 
 def _kernel() -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2])
+
+
+def _filter() -> bytes:
+    """What namespaces do not hold; empty where the machine has no library for it."""
+    try:
+        return syscalls.beside_namespaces()
+    except SandboxUnavailable:
+        return b""
+
+
+@contextlib.contextmanager
+def _stored(program: bytes) -> Iterator[Path | None]:
+    """`program` as a file that everybody can read."""
+    if not program:
+        yield None
+        return
+    with tempfile.NamedTemporaryFile(prefix="vdo-filter-") as file:
+        os.fchmod(file.fileno(), 0o444)
+        file.write(program)
+        file.flush()
+        yield Path(os.path.realpath(file.name))
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Filters of system calls, as programs for the kernel: what rights to files do not hold."""
+"""Filters of system calls, as programs for the kernel: what neither namespaces nor rights to files hold."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ _DATAGRAMS = (2, 3)
 _KIND = 0xF
 """The part of a socket's type that is no flag."""
 _TYPE_INTO_TERMINAL = 0x5412
+_MAX_SEGMENT = 64 * 1024
+"""Of shared memory. There are 4,096 of them at most, so all together stay small; PostgreSQL wants 56 bytes."""
 
 
 @functools.cache
@@ -53,12 +55,22 @@ def without_namespaces(*, network: bool) -> bytes:
     return rules.program()
 
 
+@functools.cache
+def beside_namespaces() -> bytes:
+    """What leaves a sandbox that has namespaces, or its limits: keys, and shared memory that is no process's."""
+    rules = _Rules()
+    for name in _KEYS.split():
+        rules.refuse(name, needed=True)
+    rules.refuse("shmget", rules.above(1, _MAX_SEGMENT))
+    return rules.program()
+
+
 class _Rules:
     """A filter in the making. Calls of another architecture of the same processor end the process."""
 
     def __init__(self) -> None:
         try:
-            # Loads a C library on import, and only some kinds of sandbox need it.
+            # Loads a C library on import, and only these two kinds of sandbox need it.
             import pyseccomp  # type: ignore[import-untyped]
         except (ImportError, RuntimeError, OSError) as error:
             raise SandboxUnavailable(f"no filter of system calls: {error}") from None
