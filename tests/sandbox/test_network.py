@@ -1,13 +1,15 @@
 import os
 import socket
+import subprocess
 import sys
+import time
 
 import pytest
 from standins.sandboxes import own_addresses, sandbox_of
 
 from vdo.sandbox import interpreter
 from vdo.sandbox.contract import Access
-from vdo.sandbox.network import _PRIVATE, Network, _addresses, _works
+from vdo.sandbox.network import _PRIVATE, Network, _addresses, _find, _works
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="network namespaces are Linux's")
 
@@ -47,6 +49,28 @@ def test_one_of_them_works_where_checks_are_run_for_everybody():
 
     assert network.kind in ("pasta", "slirp4netns")
     assert network.kind in network.note
+
+
+def test_a_device_that_may_not_be_opened_is_not_waited_for(monkeypatch, tmp_path):
+    monkeypatch.setattr("vdo.sandbox.network._TUN", tmp_path / "tun")
+
+    found = _find.__wrapped__()
+
+    assert found.kind == "host" and f"{tmp_path}/tun cannot be opened" in found.note
+
+
+def test_one_that_does_not_work_leaves_nothing_behind(folder, monkeypatch):
+    """pasta leaves its child waiting where it cannot make the network."""
+    folder.chmod(0o755)
+    (folder / "pasta").write_text("#!/bin/sh\nsleep 71.375 &\nexit 1\n")
+    (folder / "pasta").chmod(0o755)
+    monkeypatch.setattr("vdo.sandbox.network._SBIN", f"{folder}:/usr/bin:/bin:/usr/sbin:/sbin")
+
+    began = time.monotonic()
+    assert not _works(Network("pasta", "", ("10.0.0.0/8",)))
+
+    assert time.monotonic() - began < 5
+    assert "71.375" not in subprocess.run(["ps", "ax"], capture_output=True, text=True).stdout
 
 
 def test_the_exit_code_of_a_command_with_a_network_comes_back(folder):

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vdo import process
 from vdo.sandbox.nobody import drop
 
 # 198.18.0.0/15 is set aside for benchmarks (RFC 2544): nobody's machine is there, so nothing real is hidden.
@@ -76,11 +77,15 @@ class Network:
 
 @functools.cache
 def _find() -> Network:
-    blocked = (*_PRIVATE, *_addresses()) if shutil.which("ip", path=_SBIN) else ()
-    for kind in ("pasta", "slirp4netns"):
-        if blocked and shutil.which(kind) and _works(Network(kind, "", blocked)):
-            return Network(kind, f"a network of its own by {kind}, without private addresses", blocked)
     why = "neither pasta nor slirp4netns works here"
+    # Both wait for ever for a device that they may not open.
+    if not os.access(_TUN, os.R_OK | os.W_OK):
+        why = f"{_TUN} cannot be opened"
+    elif shutil.which("ip", path=_SBIN):
+        blocked = (*_PRIVATE, *_addresses())
+        for kind in ("pasta", "slirp4netns"):
+            if shutil.which(kind) and _works(Network(kind, "", blocked)):
+                return Network(kind, f"a network of its own by {kind}, without private addresses", blocked)
     return Network("host", f"the network of this machine, private addresses included: {why}")
 
 
@@ -89,9 +94,8 @@ def _works(network: Network) -> bool:
     if os.geteuid() == 0:
         command = drop(command, before=network.as_root)
     try:
-        env = {"PATH": _SBIN}
-        return subprocess.run(command, env=env, cwd="/", capture_output=True, timeout=10).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
+        return process.run(command, cwd=Path("/"), env={"PATH": _SBIN}, seconds=10).ok
+    except OSError:
         return False
 
 
