@@ -413,6 +413,31 @@ def test_nothing_survives_a_request_to_stop(sh):
     assert running(argument) == []
 
 
+@pytest.mark.parametrize("network", [False, True])
+def test_nothing_survives_when_vdo_is_killed(sandbox, folder, network):
+    argument = f"5{time.time():.6f}"
+    code = (
+        "import sys\nfrom pathlib import Path\n"
+        "from vdo.sandbox.choice import choose\nfrom vdo.sandbox.contract import Access\n"
+        "sandbox = choose(without=frozenset(['bubblewrap', 'landlock']) - {sys.argv[1]})\n"
+        "command = 'env -i PATH=$PATH setsid sleep {0} & sleep {0}'.format(sys.argv[3])\n"
+        "sandbox.run(command, Path(sys.argv[2]), access=Access(network=sys.argv[4] == 'True'))"
+    )
+    line = [sys.executable, "-c", code, sandbox.name, str(folder), argument, str(network)]
+    with subprocess.Popen(line) as vdo:
+        wait_for(lambda: len(running(argument)) > 1 + 1)  # vdo's own command line has it, too
+        vdo.kill()
+
+    wait_for(lambda: not running(argument))
+
+
+def wait_for(condition) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -38,9 +38,11 @@ class _Given:
 def main() -> int:
     launch: Launch = _Given(marshal.load(sys.stdin.buffer))  # type: ignore[assignment]
     libc = ctypes.CDLL(None, use_errno=True)
-    if sys.platform == "linux":  # orphans become our children, however they left their parents
-        _call(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if sys.platform == "linux":
+        # Orphans become our children, however they left their parents; and when vdo is killed, all of us end.
+        _call(libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+        _call(libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0))
     child = os.fork()
     if child == 0:
         try:

@@ -35,6 +35,8 @@ slirp4netns --configure --disable-host-loopback --cidr=198.18.0.0/24 $inside tap
 helper=$!
 wait $inside
 """
+# When vdo is killed, nobody else ends what makes the network, nor then the command in it.
+_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--")
 # On some machines only root may open the device that both programs work with; in a mount namespace of its own a
 # second node of it changes nothing for anybody else.
 _OWN_TUN = "mount -t tmpfs -o mode=755 none /dev/net && mknod -m 666 /dev/net/tun c 10 200 || exit 125; "
@@ -61,11 +63,11 @@ class Network:
             return list(command)
         routed = ["sh", "-c", _ROUTES, "sh", " ".join(self.blocked), *command]
         if self.kind == "slirp4netns":
-            return ["sh", "-c", _SLIRP, "sh", *routed]
+            return [*_WITH_US, "sh", "-c", _SLIRP, "sh", *routed]
         closed = ["-t", "none", "-u", "none", "-T", "none", "-U", "none", "--no-map-gw"]
         here = ["-4", "--config-net", "-a", _OURS, "-n", "24", "-g", _GATEWAY, "--dns-forward", _NAMESERVER]
         # pasta's own process namespace needs a /proc that shows it: bubblewrap looks for itself there.
-        return ["pasta", "--quiet", "--foreground", *closed, *here, "--", "unshare", "--mount-proc", *routed]
+        return [*_WITH_US, "pasta", "--quiet", "--foreground", *closed, *here, "--", "unshare", "--mount-proc", *routed]
 
     @property
     def as_root(self) -> str:
