@@ -61,6 +61,8 @@ class CheckReport:
     """Why they could not be run: it takes a person, no agent could do anything about it."""
     hint: str = ""
     """What the person can do."""
+    setup: str = ""
+    """What the journal should say of the environment that they ran in."""
 
     @property
     def passed(self) -> bool:

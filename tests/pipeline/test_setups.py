@@ -163,7 +163,8 @@ def test_never_runs_the_checks_without(project, tmp_path):
     (done,) = project.run(job, allow_setup=True)
 
     assert done.state is State.FAILED and "`grep -q fine tool`" in done.error
-    assert "setup is switched off, so `cp needs.txt tool` was not run" in project.notes(job)
+    said = "setup is switched off, so `cp needs.txt tool` was not run"
+    assert said in project.notes(job) and said in project.log(job)
 
 
 def test_a_setup_that_fails_is_a_red_check_for_the_agent(project, serve):
@@ -186,6 +187,7 @@ def test_a_setup_that_fails_is_a_red_check_for_the_agent(project, serve):
     told = str(server.requests[3]["messages"][-1]["content"])
     assert "setup: echo looking; cp needs.tx tool" in told and "cannot stat" in told
     assert "[FAILED] setup: echo looking; cp needs.tx tool" in project.log(job)
+    assert "Checks failed\n\nsetup: it ran with " in project.log(job)
     assert Doing(job.id, "looking") in project.events
 
 
@@ -223,6 +225,8 @@ def test_requirements_are_installed_once_and_anew_when_they_change(project, tmp_
     assert "setup: pip install -r requirements.txt" in made
     assert reused == ["setup: environment reused", f"check: {check}"]
     assert "setup: pip install -r requirements.txt" in anew
+    assert "setup: environment made with " in project.log(first) and " network of" in project.log(first)
+    assert "Checks passed\n\nsetup: environment reused\n[PASSED]" in project.log(second)
     printed = [project.record(job).get("checks/1-1.txt").decode().splitlines()[-1] for job in (first, second, third)]
     assert printed == ["1.0", "1.0", "2.0"]
 

@@ -93,8 +93,9 @@ class Checker:
         if ready.blocked:
             return _blocked(ready.blocked, f"`vdo retry {desk.job} --allow-setup` allows it")
         if ready.red is not None:
-            return self._setup_failed(tree, replace(ready.red, output=shorten(ready.red.output)), sandbox)
-        return CheckReport(tuple(self._run_all(tree, commands, sandbox, ready)), sandbox.name)
+            report = self._setup_failed(tree, replace(ready.red, output=shorten(ready.red.output)), sandbox)
+            return replace(report, setup=ready.note)
+        return CheckReport(tuple(self._run_all(tree, commands, sandbox, ready)), sandbox.name, setup=ready.note)
 
     def _setup_failed(self, tree: Tree, red: CheckResult, sandbox: Sandbox) -> CheckReport:
         """Red like any check, but where the job has not touched what the setup runs and sees: then it is the network,

@@ -33,6 +33,8 @@ class Ready:
     """The setup failed: that is for the agent to mend, like any check."""
     blocked: str = ""
     """The setup waits for the user's word."""
+    note: str = ""
+    """What the journal should say: made or used again, and with which network."""
 
     @property
     def access(self) -> Access:
@@ -71,8 +73,9 @@ class Setups:
         if setup is None:
             return Ready()
         if desk.config.setup is SetupPolicy.NEVER:
-            self._tell(f"setup is switched off, so `{setup.run}` was not run")
-            return Ready()
+            note = f"setup is switched off, so `{setup.run}` was not run"
+            self._tell(note)
+            return Ready(note=note)
         if not desk.around.approvals.allow(desk, setup):
             return Ready(blocked=f"its checks need `{setup.run}`, which runs with a network and was not allowed yet")
         prepared = Environments(folders.cache(desk.around.environ) / "environments").prepare(
@@ -88,9 +91,11 @@ class Setups:
         if prepared.environment is None:
             # It was lent the user's own mirrors and proxies, whose passwords belong in no journal.
             output = self._secrets.redact(prepared.output)
-            return Ready(red=CheckResult(f"setup: {setup.run}", False, prepared.seconds, output))
-        self._tell(f"setup: {prepared.note}", "" if prepared.reused else f" ({prepared.seconds:.1f} s)")
-        return Ready(prepared.environment)
+            red = CheckResult(f"setup: {setup.run}", False, prepared.seconds, output)
+            return Ready(red=red, note=f"setup: {prepared.note}")
+        note, took = f"setup: {prepared.note}", "" if prepared.reused else f" ({prepared.seconds:.1f} s)"
+        self._tell(note, took)
+        return Ready(prepared.environment, note=note + took)
 
     def _tell(self, text: str, detail: str = "") -> None:
         """Once: a model may run the checks many times."""

@@ -120,6 +120,8 @@ def _checks_note(report: CheckReport) -> str:
         f"({'cached' if result.cached else f'{result.seconds:.1f} s'}{'; ' + result.note if result.note else ''})"
         for result in report.results
     ]
+    if report.setup:
+        lines.insert(0, report.setup)
     return f"Checks {'passed' if report.passed else 'failed'}\n\n" + "\n".join(lines)
 
 

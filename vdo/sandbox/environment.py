@@ -207,13 +207,15 @@ def _make(
         on_output=on_output,
     )
     remove(scratch)
-    note = f"environment made with {Network.find().note}" if sandbox.name == "bubblewrap" else _HOST_NETWORK
+    network = Network.find().note if sandbox.name == "bubblewrap" else _HOST_NETWORK
     if not done.ok:
         reason = "the time is over" if done.timed_out else done.stopped
-        return Prepared(None, output="\n".join(filter(None, [done.output.rstrip(), reason])), note=note)
-    return Prepared(target, output=done.output, note=note)
+        return Prepared(
+            None, output="\n".join(filter(None, [done.output.rstrip(), reason])), note=f"it ran with {network}"
+        )
+    return Prepared(target, output=done.output, note=f"environment made with {network}")
 
 
 _VENV = "{0} -m venv {1}"
 _PIP = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "PIP_NO_CACHE_DIR": "1"}
-_HOST_NETWORK = "environment made with the network of this machine, private addresses included: no bubblewrap"
+_HOST_NETWORK = "the network of this machine, private addresses included: no bubblewrap"
