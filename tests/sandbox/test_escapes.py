@@ -13,6 +13,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from standins import rights
 from standins.sandboxes import SMALL, own_addresses
 
 from vdo.sandbox import interpreter
@@ -366,6 +367,43 @@ def test_many_files_cannot_fill_the_disk(python, writing):
     done = python(code)
 
     assert done.exit_code is None and done.stopped
+
+
+def test_files_that_no_measure_finds_cannot_fill_the_disk(sandbox, folder):
+    with rights.small_disk(folder, "64m"):
+        (folder / "job").mkdir()
+        (folder / "job/fill.py").write_text(
+            "import array, os, socket, time\n"
+            "one, _other = socket.socketpair()\n"
+            "for n in range(30):\n"
+            "    file = open('x', 'wb')\n"
+            "    os.posix_fallocate(file.fileno(), 0, 2 << 20)\n"
+            "    fds = array.array('i', [file.fileno()])\n"
+            "    one.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])\n"
+            "    os.unlink('x')\n    file.close()\n    time.sleep(0.05)\n"
+            "print('FILLED', flush=True)\ntime.sleep(30)"
+        )
+        done = sandbox.run(f"{interpreter.python()} fill.py", folder / "job", access=interpreter.bare())
+
+    assert "FILLED" not in done.output and done.stopped == "hardly any space was left on its disk"
+
+
+def test_a_folder_that_is_closed_hides_nothing_from_the_limit(tmp_path):
+    with rights.small_disk(tmp_path / "disk", "64m") as disk:
+        done = rights.python(
+            "import dataclasses, os, sys\nfrom pathlib import Path\n"
+            "from standins.sandboxes import SMALL\nfrom vdo.sandbox.watch import Watch\n"
+            "folder = Path(sys.argv[1])\n"
+            "watch = Watch(dataclasses.replace(SMALL, disk=8 << 20), [folder])\nwatch.started(os.getpid())\n"
+            "(folder / 'closed').mkdir()\n(folder / 'closed').chmod(0o300)\n"
+            "watch.check()\nprint('nothing in it')\n"
+            "(folder / 'closed/big').write_bytes(bytes(20 << 20))\n"
+            "watch._next_measure = 0.0\nwatch.check()",
+            disk,
+        )
+
+    assert done.stdout == "nothing in it\n"
+    assert "its files take more than 8 MiB" in done.stderr
 
 
 def test_a_gigabyte_of_output_is_cut(sh):

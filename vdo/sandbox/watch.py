@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from vdo.leftovers import descendants
@@ -17,6 +17,9 @@ from vdo.sandbox.contract import MIB, Limits
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _SHARE = 10
 """Measuring a folder may take one part in so many of the time."""
+_LEFT = 8
+"""One part in so many of the space that was free is left free, whoever takes it: files can be hidden from every
+measure, as those that are on their way through a socket and open nowhere."""
 
 
 class Watch:
@@ -32,8 +35,9 @@ class Watch:
         self._printed = 0
         self._next_measure = 0.0
         self._shared = 0
-        self._devices = {folder.stat().st_dev for folder in folders}
-        self._free_then = self._free()
+        self._devices = {folder.stat().st_dev: folder for folder in folders}
+        self._free_at_first = self._free()
+        self._free_then = sum(self._free_at_first.values())
 
     def started(self, pid: int) -> None:
         self._pid = pid
@@ -48,7 +52,10 @@ class Watch:
             return
         pids, now = _below(self._pid), time.monotonic()
         too_much = sum(map(_resident, pids)) - self._shared > self._limits.memory
-        too_full = self._free_then - self._free() > self._limits.disk
+        free = self._free()
+        if any(free[device] < first // _LEFT for device, first in self._free_at_first.items()):
+            raise LimitReached("hardly any space was left on its disk")
+        too_full = self._free_then - sum(free.values()) > self._limits.disk
         if too_much or too_full or now >= self._next_measure:
             self._measure(pids)
             self._next_measure = time.monotonic() + _SHARE * (time.monotonic() - now)
@@ -62,15 +69,19 @@ class Watch:
             self._shared = resident - proportional
             if proportional + memory > self._limits.memory:
                 raise LimitReached(f"it used more than {_mib(self._limits.memory)} of memory")
-        disk = sum(map(size_of, self._folders)) + sum(size for is_disk, size in unlinked if is_disk)
+        closed: list[str] = []
+        disk = sum(size_of(folder, closed.append) for folder in self._folders)
+        disk += sum(size for is_disk, size in unlinked if is_disk)
+        if closed:  # what they hide is some of what is no longer free
+            disk = max(disk, sum(self._free_at_first.values()) - sum(self._free().values()))
         if disk > self._limits.disk:
             raise LimitReached(f"its files take more than {_mib(self._limits.disk)}")
-        self._free_then = self._free() + disk
+        self._free_then = sum(self._free().values()) + disk
 
-    def _free(self) -> int:
-        """The bytes that are free where the folders are."""
-        filesystems = {folder.stat().st_dev: os.statvfs(folder) for folder in self._folders}
-        return sum(found.f_bavail * found.f_frsize for found in filesystems.values())
+    def _free(self) -> dict[int, int]:
+        """The bytes that are free on each device where the folders are."""
+        filesystems = {device: os.statvfs(folder) for device, folder in self._devices.items()}
+        return {device: found.f_bavail * found.f_frsize for device, found in filesystems.items()}
 
     def _unlinked(self, pids: set[int]) -> Iterator[tuple[bool, int]]:
         """Open files without a name: whether each is on the folders' disk (else it is memory), and its size."""
@@ -91,11 +102,14 @@ class Watch:
                     yield found.st_dev in self._devices, found.st_blocks * 512
 
 
-def size_of(folder: Path) -> int:
-    """The bytes that the files below `folder` take up; a file that comes or goes meanwhile may be missed."""
+def size_of(folder: Path, on_closed: Callable[[str], object] = lambda _folder: None) -> int:
+    """The bytes that the files below `folder` take up; a file that comes or goes meanwhile may be missed.
+
+    `on_closed` is told of each folder that its owner closed, also to us.
+    """
     total, todo, seen = 0, [str(folder)], set[int]()
     while todo:
-        for path, found in _entries(todo.pop()):
+        for path, found in _entries(todo.pop(), on_closed):
             if stat.S_ISDIR(found.st_mode):
                 todo.append(path)
             if found.st_ino not in seen:
@@ -106,12 +120,14 @@ def size_of(folder: Path) -> int:
     return total
 
 
-def _entries(folder: str) -> Iterator[tuple[str, os.stat_result]]:
+def _entries(folder: str, on_closed: Callable[[str], object]) -> Iterator[tuple[str, os.stat_result]]:
     try:
         entries = list(os.scandir(folder))
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:  # made that way so as not to be measured
             raise LimitReached("it made folders deeper than a path can be long") from None
+        if error.errno == errno.EACCES:
+            on_closed(folder)
         return
     for entry in entries:
         with contextlib.suppress(OSError):
