@@ -192,6 +192,31 @@ def test_a_job_cannot_weaken_what_it_is_judged_by(project, tmp_path):
     assert checks == {"grep -q good a.txt": False, "true": True}
 
 
+@pytest.mark.parametrize(
+    "changing",
+    [
+        "echo good > a.txt",
+        "rm a.txt; echo good > a.txt",
+        "mv deep d; mkdir deep; echo good > a.txt",
+        "mv d2 x; ln -s x d2",
+    ],
+)
+def test_no_check_is_judged_by_what_the_one_before_wrote_over_the_tree(project, tmp_path, changing):
+    files = {"a.txt": "good\n", "run.sh": "touch made\n", "deep/b.txt": "b\n", "d2/c.txt": "c\n"}
+    checks = ["sh run.sh", "grep -q good a.txt", "cat made deep/b.txt d2/c.txt"]
+    project.make(agent=creating(tmp_path, files, checks=checks))
+
+    job = project.make(
+        extends="1", agent=script(tmp_path, f"echo bad > a.txt; echo '{changing}; echo more > made' > run.sh")
+    )
+
+    assert job.state is State.FAILED and "`grep -q good a.txt`" in job.error
+    passed = {check.command: check.passed for check in project.service.readings.show("2").checks}
+    assert passed["sh run.sh"]
+    # What is made beside the tree stays, unless the tree's own folders are gone.
+    assert passed["cat made deep/b.txt d2/c.txt"] is not changing.startswith("mv d2")
+
+
 def test_removing_the_configuration_removes_no_check(project, tmp_path):
     project.make(agent=creating(tmp_path, {"a.txt": "good\n"}, checks=["grep -q good a.txt"]))
 

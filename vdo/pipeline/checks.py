@@ -12,7 +12,7 @@ from vdo import folders
 from vdo.config import ProjectConfig
 from vdo.config import project as read_project
 from vdo.config.project import FILE
-from vdo.errors import ConfigError
+from vdo.errors import BadPath, ConfigError
 from vdo.job import Oid
 from vdo.outcome import CheckReport, CheckResult, Plan
 from vdo.pipeline.confining import limits_of, sandbox_of
@@ -23,6 +23,7 @@ from vdo.sandbox.contract import Sandbox
 from vdo.sandbox.verdicts import Question, Verdicts
 from vdo.spec import JobSpec
 from vdo.store import checkout, trees
+from vdo.store.checkout import Checkout
 from vdo.tree import Tree
 
 if TYPE_CHECKING:
@@ -129,19 +130,30 @@ class Checker:
         known = {} if sandbox.name == "none" else {one: verdicts.green(questions[one]) for one in commands}
         if all(known.get(command) is not None for command in commands):
             return [CheckResult(command, True, 0.0, cached=True) for command in commands]
-        results = []
+        results: list[CheckResult] = []
         with checkout.private_folder(desk.claim.nonce) as outer:
-            folder = outer / "project"
-            folder.mkdir()
-            checkout.write(tree, folder)
-            if ready.environment is not None:
-                ready.environment.link_into(folder)
+            made = _checkout(tree, outer / "project", ready)
             for command in commands:
-                result = self._run_one(sandbox, command, folder, ready)
+                made = self._as_committed(made, ready) if results else made
+                result = self._run_one(sandbox, command, made.folder, ready)
                 results.append(result)
                 if result.passed and sandbox.name != "none":
                     verdicts.record(questions[command], result.seconds)
         return results
+
+    def _as_committed(self, made: Checkout, ready: Ready) -> Checkout:
+        """What the check before did to files of the tree is undone: else the next one judges what is not committed.
+        What it made beside them stays."""
+        try:
+            undone = made.restore()
+        except (BadPath, OSError):
+            undone = ["its folders"]
+            checkout.remove(made.folder)
+            made = _checkout(made.tree, made.folder, ready)
+        if undone:
+            more = f" and {len(undone) - 3} more" if len(undone) > 3 else ""
+            self._desk.say(f"the check before changed {', '.join(undone[:3])}{more}: undone")
+        return made
 
     def _run_one(self, sandbox: Sandbox, command: str, folder: Path, ready: Ready) -> CheckResult:
         desk = self._desk
@@ -163,6 +175,14 @@ class Checker:
             exit_code=done.exit_code,
             note=_note(done),
         )
+
+
+def _checkout(tree: Tree, folder: Path, ready: Ready) -> Checkout:
+    folder.mkdir()
+    made = checkout.write(tree, folder)
+    if ready.environment is not None:
+        ready.environment.link_into(folder)
+    return made
 
 
 def _blocked(reason: str, hint: str) -> CheckReport:

@@ -51,14 +51,39 @@ class Checkout:
             seen.add(path)
             if path not in self._stamps or path not in self.tree:
                 fresh.append(path)
-            elif self._stamps[path] != _stamp(info) or info.st_ctime_ns >= self._settled_ns:
-                content = _read(self.folder, path)
-                if content.data != self.tree.read(path) or content.mode != self.tree.mode(path):
-                    changed[path] = content
+            elif (content := self._changed(path, info)) is not None:
+                changed[path] = content
         ignored = set() if include_ignored or not fresh else _ignored(git, self.folder, fresh)
         changed.update((path, _read(self.folder, path)) for path in fresh if path not in ignored)
         changed.update((path, None) for path in self._stamps.keys() - seen if path in self.tree)
         return changed
+
+    def restore(self) -> list[str]:
+        """Write again what is not as in the tree, and leave alone what came to it; the paths.
+
+        BadPath or OSError when the folder is not one any more in which that can be done: a file's folder is a link.
+        """
+        seen = dict(_files(self.folder))
+        lost = [path for path in self._stamps if path not in seen or self._changed(path, seen[path]) is not None]
+        owner = self.folder.lstat()
+        for path in lost:
+            with _folder_of(self.folder, path) as handle:
+                name = path.rpartition("/")[2]
+                if path in seen:
+                    os.unlink(name, dir_fd=handle)
+                _write_file(name, self.tree.read(path), self.tree.mode(path), handle)
+                if owner.st_uid != os.geteuid():
+                    os.chown(name, owner.st_uid, owner.st_gid, dir_fd=handle, follow_symlinks=False)
+                self._stamps[path] = _stamp(os.stat(name, dir_fd=handle, follow_symlinks=False))
+        return lost
+
+    def _changed(self, path: str, info: os.stat_result) -> Content | None:
+        """A file of the tree as it is now, where that is different."""
+        if self._stamps[path] == _stamp(info) and info.st_ctime_ns < self._settled_ns:
+            return None
+        content = _read(self.folder, path)
+        same = content.data == self.tree.read(path) and content.mode == self.tree.mode(path)
+        return None if same else content
 
 
 @contextlib.contextmanager
@@ -138,15 +163,31 @@ def _make_folders(folder: Path, path: str, made: set[str]) -> None:
         made.add(here)
 
 
-def _write_file(path: str, data: bytes, mode: Mode) -> _Stamp:
+@contextlib.contextmanager
+def _folder_of(folder: Path, path: str) -> Iterator[int]:
+    """A descriptor of the folder that `path` lies in, come to without following a link."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(folder, flags)
+    try:
+        for name in path.split("/")[:-1]:
+            above, handle = handle, os.open(name, flags, dir_fd=handle)
+            os.close(above)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _write_file(path: str, data: bytes, mode: Mode, folder: int | None = None) -> _Stamp:
+    """`path` is relative to the open `folder`, where one is given."""
     name = path.rpartition("/")[2]
     if name in (".", "..") or paths.is_git_name(name):
         raise RepositoryError(f"the tree has a file {name!r} that cannot be written to disk safely")
     if mode is Mode.SYMLINK:
-        os.symlink(data, os.fsencode(path))
-        return _stamp(os.lstat(path))
+        os.symlink(data, os.fsencode(path), dir_fd=folder)
+        return _stamp(os.stat(path, dir_fd=folder, follow_symlinks=False))
     permissions = 0o755 if mode is Mode.EXECUTABLE else 0o644
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, permissions)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, permissions, dir_fd=folder)
     try:
         view = memoryview(data)
         while view:
