@@ -177,3 +177,13 @@ def test_what_happened_to_the_tests_is_in_the_commit_and_in_show(project, tmp_pa
         "deleted": ["tests/test_b.py"],
     }
     assert project.service.readings.show("3").to_json()["tests"] is None
+
+
+def test_a_job_that_changes_the_program_of_a_check_is_flagged(project, tmp_path):
+    project.make(agent=creating(tmp_path, {"check.sh": "grep -q good a.txt\n", "a.txt": "good\n"}, ["sh check.sh"]))
+
+    job = project.make(extends="1", agent=script(tmp_path, "echo bad > a.txt; echo true > check.sh"))
+
+    assert job.state is State.COMPLETED
+    assert project.service.readings.show("2").to_json()["tests"]["changed"] == ["check.sh"]
+    assert "Vdo-Tests: added 0, changed 1, deleted 0" in project.git("log", "-1", "--format=%B", "job/2")

@@ -71,6 +71,36 @@ def test_added_changed_and_deleted_are_told_apart():
     assert change.weakens
 
 
+@pytest.mark.parametrize(
+    "check",
+    [
+        "sh ci/check.sh",
+        "ci/check.sh --all",
+        "true && FAST=1 ./ci/check.sh|tail -1",
+        "bash -eu ci/check.sh; echo",
+        "python -m ci.check",
+        "python3.11 -u ci/check.py",
+    ],
+)
+def test_the_program_that_a_check_runs_judges_too(check):
+    before = tree(**{"ci/check.sh": "exit 1", "ci/check.py": "exit(1)", "app.py": "1"})
+    weaker = over(before, **{"ci/check.sh": "exit 0", "ci/check.py": "exit(0)", "app.py": "2"})
+
+    (changed,) = difference(before, weaker, [check]).changed
+
+    assert changed.startswith("ci/check.")
+    assert difference(before, over(before, **{changed: None}), [check]).deleted == (changed,)
+
+
+@pytest.mark.parametrize(
+    "check", ["ruff check app.py", "python -c 'import app' app.py", "echo 'never closed app.py", ""]
+)
+def test_what_a_check_only_reads_does_not(check):
+    before = tree(**{"app.py": "1"})
+
+    assert not difference(before, over(before, **{"app.py": "2"}), [check]).weakens
+
+
 def test_more_tests_weaken_nothing():
     before = tree(**{"tests/a.py": "1"})
 

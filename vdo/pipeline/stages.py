@@ -80,7 +80,7 @@ def _judge_tests(desk: Desk) -> None:
     """Say in the commit how the job changed what it was judged by."""
     if desk.spec.merges or desk.spec.rollback_to is not None:
         return
-    change = tests_changed(Tree(desk.tree.base), desk.tree)
+    change = tests_changed(Tree(desk.tree.base), desk.tree, desk.checker.announced(desk.tree))
     if change.added or change.weakens:
         lists = {"added": change.added, "changed": change.changed, "deleted": change.deleted}
         desk.keep("tests.json", json.dumps(lists, ensure_ascii=False, indent=1).encode() + b"\n")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import configparser
 import json
+import posixpath
+import re
+import shlex
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +35,9 @@ is_test: Callable[[str], bool] = matcher(_TESTS)
 is_setting: Callable[[str], bool] = matcher(_SETTINGS)
 """A file that says which tests count, and how they are run."""
 
+_INTERPRETER = re.compile(r"(?:.*/)?(?:(?:ba|da|k|z)?sh|python[\d.]*|node|deno|bun|ruby|perl|php)")
+_ASSIGNMENT = re.compile(r"\w+=.*", re.DOTALL)
+
 _PACKAGING = ("metadata", "options", "build_ext", "bdist_wheel", "sdist", "egg_info")
 _PACKAGING_TOOLS = ("setuptools", "setuptools_scm", "poetry", "hatch", "pdm", "flit", "uv", "cibuildwheel")
 _SCRIPTS = ("scripts", "jest", "vitest", "mocha", "ava", "nyc", "c8", "eslintConfig")
@@ -57,17 +63,18 @@ class TestsChange:
         return f"added {len(self.added)}, changed {len(self.changed)}, deleted {len(self.deleted)}"
 
 
-def tests_changed(before: Tree, after: Tree) -> TestsChange:
-    """How `after` differs from `before` in tests and in the settings of checks.
+def tests_changed(before: Tree, after: Tree, checks: Iterable[str] = ()) -> TestsChange:
+    """How `after` differs from `before` in tests, in the settings of checks and in the programs that `checks` run.
 
     A setting that is added to a project that had tests counts as a change, since it can say that they do not run; where
     nothing judged the project before, it is none. Files that say other things too (pyproject.toml, setup.cfg,
     package.json) count when the part that concerns checks differs.
     """
     found: dict[Action, list[str]] = {Action.CREATED: [], Action.MODIFIED: [], Action.DELETED: []}
+    programs = {path for check in checks for path in _programs(check) if path in before}
     for path, action in differences(before, after):
         setting = is_setting(path)
-        if not setting and not is_test(path):
+        if not setting and not is_test(path) and path not in programs:
             continue
         if setting and _part_of(before, path) == _part_of(after, path):
             continue
@@ -77,6 +84,33 @@ def tests_changed(before: Tree, after: Tree) -> TestsChange:
             action = Action.MODIFIED
         found[action].append(path)
     return TestsChange(*(tuple(found[action]) for action in (Action.CREATED, Action.MODIFIED, Action.DELETED)))
+
+
+def _programs(check: str) -> Iterator[str]:
+    """The files of the project that a check would run: `sh scripts/check.sh`, `./check`, `python -m tools.check`."""
+    lexer = shlex.shlex(check, posix=True, punctuation_chars=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    try:
+        words = list(lexer)
+    except ValueError:  # a quote that is never closed
+        return
+    starts, interpreted, module = True, False, False
+    for word in words:
+        if not word.strip("();<>|&"):
+            starts, interpreted, module = True, False, False
+        elif starts and _ASSIGNMENT.fullmatch(word):
+            continue
+        elif module:
+            name = word.replace(".", "/")
+            yield from (f"{name}.py", f"{name}/__main__.py")
+            module = False
+        elif starts and _INTERPRETER.fullmatch(word):
+            starts, interpreted = False, True
+        elif interpreted and word.startswith("-"):
+            interpreted, module = word != "-m" and word != "-c", word == "-m"
+        elif starts or interpreted:
+            yield posixpath.normpath(word)
+            starts = interpreted = False
 
 
 def protected(patterns: Iterable[str], paths: Iterable[str]) -> tuple[str, ...]:
