@@ -6,7 +6,7 @@ from standins.sandboxes import KINDS, SMALL, sandbox_of
 
 from vdo.sandbox import choice, interpreter, launched
 from vdo.sandbox.choice import choose, failure
-from vdo.sandbox.contract import Access, SandboxUnavailable
+from vdo.sandbox.contract import NOBODY, Access, SandboxUnavailable
 from vdo.sandbox.unconfined import Unconfined
 
 ALL = frozenset({"bubblewrap", "landlock", "sandbox-exec"})
@@ -29,6 +29,19 @@ def test_one_that_does_not_start_fails_the_proof(monkeypatch):
     monkeypatch.setattr(sandbox, "_bwrap", "/bin/false")
 
     assert failure(sandbox).startswith("the sandbox did not start")
+
+
+def test_what_landlock_cannot_hold_is_said(folder):
+    other = folder.parent / "other"
+    other.write_text("of another job")
+    sandbox = sandbox_of("landlock")
+    if os.geteuid() == 0:
+        os.chown(other, NOBODY, NOBODY)
+
+    sandbox.run(f"chmod 600 {other}", folder)
+
+    changed = other.stat().st_mode & 0o777 == 0o600
+    assert changed is any("modes and times" in gap for gap in sandbox.gaps)
 
 
 def test_the_choice_is_made_once():

@@ -74,8 +74,8 @@ class Landlock:
     @property
     def gaps(self) -> tuple[str, ...]:
         gaps = ["a command sees which files and processes there are, if not what is in them", "it has no loopback"]
-        if os.geteuid() != 0:
-            gaps.append("it can change modes and times of your other files, if not what is in them")
+        whose = "of other jobs' files and environments" if os.geteuid() == 0 else "of your other files"
+        gaps.append(f"it can change modes and times {whose}, if not what is in them")
         if self._abi < _SIGNALS:
             gaps.append("it can send signals to other processes of the same user")
         return tuple(gaps)
