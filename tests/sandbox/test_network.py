@@ -2,7 +2,9 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from standins.sandboxes import own_addresses, sandbox_of
@@ -59,15 +61,17 @@ def test_a_device_that_may_not_be_opened_is_not_waited_for(monkeypatch, tmp_path
     assert found.kind == "host" and f"{tmp_path}/tun cannot be opened" in found.note
 
 
-def test_one_that_does_not_work_leaves_nothing_behind(folder, monkeypatch):
+def test_one_that_does_not_work_leaves_nothing_behind(monkeypatch):
     """pasta leaves its child waiting where it cannot make the network."""
-    folder.chmod(0o755)
-    (folder / "pasta").write_text("#!/bin/sh\nsleep 71.375 &\nexit 1\n")
-    (folder / "pasta").chmod(0o755)
-    monkeypatch.setattr("vdo.sandbox.network._SBIN", f"{folder}:/usr/bin:/bin:/usr/sbin:/sbin")
+    with tempfile.TemporaryDirectory() as programs:  # all folders above it are open to nobody
+        os.chmod(programs, 0o755)
+        pasta = Path(programs, "pasta")
+        pasta.write_text("#!/bin/sh\nsleep 71.375 &\nexit 1\n")
+        pasta.chmod(0o755)
+        monkeypatch.setattr("vdo.sandbox.network._SBIN", f"{programs}:/usr/bin:/bin:/usr/sbin:/sbin")
 
-    began = time.monotonic()
-    assert not _works(Network("pasta", "", ("10.0.0.0/8",)))
+        began = time.monotonic()
+        assert not _works(Network("pasta", "", ("10.0.0.0/8",)))
 
     assert time.monotonic() - began < 5
     assert "71.375" not in subprocess.run(["ps", "ax"], capture_output=True, text=True).stdout
