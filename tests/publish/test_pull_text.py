@@ -98,3 +98,11 @@ def test_what_people_wrote_is_left_alone() -> None:
     assert put_section(f"above\r\n{old}\r\nbelow", new) == f"above\r\n{new}\r\nbelow"
     assert put_section("only mine", new) == f"only mine\n\n{new}"
     assert not is_current("only mine", new)
+
+
+def test_an_end_that_people_removed_takes_nothing_of_theirs_along() -> None:
+    first, second = f"{BEGIN}\nfirst\n{END}", f"{BEGIN}\nsecond\n{END}"
+    broken = f"{first.removesuffix(END)}\nMy notes."
+    mended = put_section(broken, first)
+    assert is_current(mended, first)
+    assert put_section(mended, second) == f"{broken}\n\n{second}"

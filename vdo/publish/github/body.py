@@ -11,7 +11,8 @@ from vdo.job import Job, JobId, JobRef, Oid, Parent
 from vdo.outcome import Plan
 
 BEGIN, END = "<!-- vdo:begin -->", "<!-- vdo:end -->"
-_SECTION = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+# A beginning whose end somebody removed begins nothing: what follows it is people's.
+_SECTION = re.compile(f"{re.escape(BEGIN)}(?:(?!{re.escape(BEGIN)}).)*?{re.escape(END)}", re.DOTALL)
 # docs.github.com/en/issues/tracking-your-work-with-issues/using-issues/linking-a-pull-request-to-an-issue
 _CLOSING = re.compile(r"\b(?:close[sd]?|fix(?:e[sd])?|resolve[sd]?)\b\s*:?\s*\S*(?:#|://)\S*", re.IGNORECASE)
 _LIMIT = 60_000
