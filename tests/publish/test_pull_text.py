@@ -83,6 +83,20 @@ def test_a_large_job_fits() -> None:
     assert "Inherited: 70 from job 50" in section
 
 
+def test_a_stack_of_hundreds_fits_too() -> None:
+    """Every part as long as it can be: GitHub refuses a text of more than 65,536 characters."""
+    stack = tuple(Neighbour(JobId(n), "&" * 200, n, is_this=n == 400) for n in range(1, 801))
+    checks = tuple(CheckRow("c" * 300, True, 1.0) for _ in range(200))
+    story = Story(
+        JOB, "\n" * 30_000 + "a\n" * 30_000, Plan("p" * 400_000), checks, stack=stack, parents=("&" * 200,) * 2
+    )
+    section = render(story)
+
+    assert len(section) < 60_000
+    assert "job 399: " in section and "**job 400: " in section and "job 401: " in section
+    assert "395 more below" in section and "396 more above" in section and "185 more checks" in section
+
+
 def test_whose_change_a_file_is() -> None:
     files = (FileRow("a|b.py", "modified", "why | how"), FileRow("c`d", "created", owner=JobId(49)))
     section = render(Story(JOB, "", files=files, checks=(CheckRow("pytest -q", True, 2.345), CheckRow("x", False, 0))))

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from vdo.job import Job, JobId, JobRef, Oid, Parent
 from vdo.outcome import Plan
@@ -19,6 +20,8 @@ _LIMIT = 60_000
 """Characters of the section: GitHub takes 65,536 for the whole description, and people write in it as well."""
 _LONG = 20_000
 """Characters of a description or a plan: more belongs to the job, not to its review."""
+_ROOM = 5_000
+"""Characters of the checks, and of the map of the stack."""
 _MAX_ROWS = 300
 
 
@@ -112,8 +115,8 @@ def _agent(job: Job) -> str:
 def _quote(text: str) -> str:
     """A description as it was written, set apart; it can come from a stranger's issue, so it gives no orders."""
     plain = _CLOSING.sub(_broken_reference, re.sub(r"@(?=\w)", "@\u200b", _uncommented(text)))
-    lines = _shortened(plain).strip("\n").split("\n") if text.strip() else []
-    return "\n".join(f"> {line}".rstrip() for line in lines)
+    lines = plain.strip("\n").split("\n") if text.strip() else []
+    return _shortened("\n".join(f"> {line}".rstrip() for line in lines))
 
 
 def _broken_reference(match: re.Match[str]) -> str:
@@ -133,7 +136,7 @@ def _checks(job: Job, checks: Sequence[CheckRow]) -> str:
         return "**Checks:** none were configured" if job.checks != "passed" else "**Checks:** passed"
     rows = [f"- {'✅' if one.passed else '❌'} {_code(one.command)} ({one.seconds:.1f} s)" for one in checks]
     confined = f" (confined by {_line(job.sandbox)})" if job.sandbox else ""
-    return "\n".join([f"**Checks**{confined}", *rows])
+    return "\n".join([f"**Checks**{confined}", *_fitting(rows, "checks")])
 
 
 def _cost(job: Job) -> str:
@@ -148,13 +151,27 @@ def _cost(job: Job) -> str:
 def _stack(stack: Sequence[Neighbour]) -> str:
     if len(stack) < 2:
         return ""
-    lines = ["**Stack**, the base first:"]
-    for one in stack:
-        number = f"#{one.number}" if one.number is not None and not one.is_this else ""
-        name = f"job {one.job}: {_line(one.title)}"
-        text = f"**{name}** ← this one" if one.is_this else " ".join(filter(None, (number, name)))
-        lines.append(f"- {text}{' (merged)' if one.is_merged else ''}")
-    return "\n".join(lines)
+    at = next((place for place, one in enumerate(stack) if one.is_this), 0)
+    below, here, above = (
+        [_neighbour(one) for one in part] for part in (stack[:at], stack[at : at + 1], stack[at + 1 :])
+    )
+    # Those next to this one matter most, on either side.
+    rows = [*_fitting(below[::-1], "below")[::-1], *here, *_fitting(above, "above")]
+    return "\n".join(["**Stack**, the base first:", *rows])
+
+
+def _neighbour(one: Neighbour) -> str:
+    number = f"#{one.number}" if one.number is not None and not one.is_this else ""
+    name = f"job {one.job}: {_line(one.title)}"
+    text = f"**{name}** ← this one" if one.is_this else " ".join(filter(None, (number, name)))
+    return f"- {text}{' (merged)' if one.is_merged else ''}"
+
+
+def _fitting(rows: Sequence[str], what: str) -> list[str]:
+    """As many as there is room for, and how many more there are."""
+    sizes = accumulate(len(row) + 1 for row in rows)
+    kept = sum(1 for size in sizes if size <= _ROOM)
+    return [*rows[:kept], *([f"- … and {len(rows) - kept} more {what}"] if kept < len(rows) else [])]
 
 
 def _files(story: Story, room: int) -> Iterator[str]:
