@@ -302,6 +302,18 @@ class TestColleagues:
         assert shop.repository.resolve(shop.repository.parent(found.revision.name)) == tip
         assert [one.uid for one in remote_jobs(shop.repository, "origin")] == [theirs.uid]
 
+    def test_whatever_a_message_contains(self, shop: Workshop, jobs: list[Job], host: GitHost, origin: Remote) -> None:
+        push_all(shop, origin)
+        message = "Odd\x01\n\na\x01\nb\u00e9\n\nVdo-Job: 9\nVdo-Id: " + "a0" * 16 + "\n"
+        for number, above in enumerate((message, "On top\x01\nof it\n", "Once more\n"), 91):
+            below = ("-p", "job/9") if number > 91 else ()
+            commit = host.git(NAME, "commit-tree", "main^{tree}", *below, "-F", "-", stdin=above)
+            host.git(NAME, "update-ref", "refs/heads/job/9", commit)
+            host.git(NAME, "update-ref", f"refs/heads/job/{number}", commit)
+        others = sync(shop.repository, origin, GREEN).others
+        assert [(one.name, one.uid) for one in others] == [(f"origin/{n}", "a0" * 16) for n in (9, 91, 92, 93)]
+        assert find_remote(shop.repository, "origin/93").own_commit == others[1].commit
+
     def test_a_branch_that_is_no_job_is_none(
         self, shop: Workshop, jobs: list[Job], host: GitHost, origin: Remote
     ) -> None:

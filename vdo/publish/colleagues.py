@@ -17,7 +17,8 @@ BASE_ID = "Vdo-Base-Id"
 _MAX_ON_TOP = 100
 """So many commits of people on a job's branch are looked through for the job's own."""
 _NAME = re.compile(r"(?P<remote>.+?)/(?:job/)?(?P<number>[0-9]+)(?P<suffix>-[\w-]+)?")
-_FORMAT = "%(refname)%00%(objectname)%00%(authorname)%00%(contents)%01"
+# A message may contain anything but NUL, with which only newer versions of git can end an entry: its size tells.
+_FORMAT = "%(refname)%00%(objectname)%00%(authorname)%00%(contents:size)%00%(contents)"
 
 
 @dataclass(frozen=True)
@@ -67,27 +68,41 @@ def find_remote(repository: Repository, name: str) -> RemoteJob:
 
 def _all(repository: Repository, remote: str) -> Iterator[RemoteJob]:
     prefix = f"{TRACKING}{remote}/"
-    out = repository.git.run("for-each-ref", f"--format={_FORMAT}", f"{prefix}job/").decode("utf-8", "replace")
-    for entry in out.split("\x01\n"):
-        if not entry:
-            continue
-        ref, tip, author, message = entry.split("\0", 3)
-        job = _read(remote, ref.removeprefix(prefix), Oid(tip), (Oid(tip), author, message))
+    for ref, tip, author, message in _branches(repository, prefix):
+        branch = ref.removeprefix(prefix)
+        job = _read(remote, branch, tip, (tip, author, message))
         for below in () if job else _below(repository, tip):
-            job = _read(remote, ref.removeprefix(prefix), Oid(tip), below)
+            job = _read(remote, branch, tip, below)
             if job is not None:
                 break
         if job is not None:
             yield job
 
 
+def _branches(repository: Repository, prefix: str) -> Iterator[tuple[str, Oid, str, str]]:
+    """The tracking refs of jobs' branches: name, commit, author, message."""
+    rest = repository.git.run("for-each-ref", f"--format={_FORMAT}", f"{prefix}job/")
+    while rest:
+        *head, rest = rest.split(b"\0", 4)
+        ref, tip, author, size = (field.decode("utf-8", "replace") for field in head)
+        message, rest = rest[: int(size)], rest[int(size) + 1 :]
+        yield ref, Oid(tip), author, message.decode("utf-8", "replace")
+
+
 def _below(repository: Repository, tip: str) -> Iterator[tuple[Oid, str, str]]:
     """The commits under the tip: people may have committed on top of the job's."""
-    args = ("log", "--first-parent", f"--max-count={_MAX_ON_TOP}", "--format=%H%x00%an%x00%B%x01", tip)
-    for entry in repository.git.run(*args).decode("utf-8", "replace").split("\x01\n"):
-        if entry:
-            commit, author, message = entry.split("\0", 2)
-            yield Oid(commit), author, message
+    args = (
+        "log",
+        "-z",
+        "--no-show-signature",
+        "--first-parent",
+        f"--max-count={_MAX_ON_TOP}",
+        "--format=%H%x00%an%x00%B",
+        tip,
+    )
+    fields = repository.git.run(*args).decode("utf-8", "replace").split("\0")
+    for commit, author, message in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
+        yield Oid(commit), author, message
 
 
 def _read(remote: str, branch: str, tip: Oid, commit: tuple[Oid, str, str]) -> RemoteJob | None:
