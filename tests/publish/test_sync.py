@@ -138,6 +138,22 @@ class TestLanded:
         main = shop.person("main", {"app.py": None, "one.py": None})
         assert landed(shop.repository, jobs[0], main) is How.SQUASHED
 
+    def test_whatever_the_users_git_shows_patches_like(self, shop: Workshop, jobs: list[Job]) -> None:
+        for setting in ("color.ui=always", "diff.noprefix=true", "diff.renames=copies", "log.showSignature=true"):
+            shop.git("config", *setting.split("="))
+        moved = shop.job("Move", {"one.py": None, "two/one.py": "1\n"}, extends=jobs[0])
+        shop.person("main", {"app.py": "one\n", "one.py": "1\n"})
+        shop.person("main", {"one.py": None, "two/one.py": "1\n"})
+        main = shop.person("main", {"two/one.py": "else\n"})
+        assert [landed(shop.repository, job, main) for job in (jobs[0], moved)] == [How.SQUASHED] * 2
+
+    def test_what_takes_back_its_parent_has_not_come_without_it(self, shop: Workshop, jobs: list[Job]) -> None:
+        back = shop.job("Back", {"app.py": None, "one.py": None}, extends=jobs[0])
+        without = shop.person("main", {"other": "o\n"})
+        assert landed(shop.repository, back, without) is None
+        shop.person("main", {"app.py": "one\n", "one.py": "1\n"})
+        assert landed(shop.repository, back, shop.person("main", {"app.py": None, "one.py": None})) is How.SQUASHED
+
     def test_not_by_a_part_of_it(self, shop: Workshop, jobs: list[Job]) -> None:
         assert landed(shop.repository, jobs[0], shop.person("main", {"app.py": "one\n"})) is None
 
