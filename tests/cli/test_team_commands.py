@@ -229,6 +229,20 @@ def test_what_only_looks_like_a_colleagues_job(ada: Member) -> None:
 
 
 @needed
+def test_a_remote_that_is_not_on_github_needs_no_token(
+    ada: Member, host: GitHost, team: HostRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada.build("new", "One", "--extends", "main")
+    ada.vdo("push", "--pr")
+    ada.git("init", "-q", "--bare", str(tmp_path / "backup.git"))
+    ada.git("remote", "add", "backup", str(tmp_path / "backup.git"))
+    monkeypatch.delenv("GH_ENTERPRISE_TOKEN")
+    ada.vdo("push", "--remote", "backup")
+    assert ada.ask("sync", "--remote", "backup")["events"] == []
+    assert "there is no token" in ada.run("sync").stderr
+
+
+@needed
 def test_a_review_becomes_a_job_that_answers_it(ada: Member, team: HostRepository, seen: Path) -> None:
     ada.build("new", "One", "--extends", "main")
     ada.vdo("push", "--pr")

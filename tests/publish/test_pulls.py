@@ -9,11 +9,12 @@ import re
 import pytest
 from standins.github_api import Fault, GitHubApi, HostRepository, primary_limit, secondary_limit
 from standins.openapi_contract import needed
-from standins.publish_setup import API_TOKEN, NAME, connect_api
+from standins.publish_setup import API_TOKEN, NAME, connect, connect_api
 from standins.workshop import Workshop
 
 from vdo.errors import RemoteError
 from vdo.job import Job
+from vdo.publish.github.address import Address
 from vdo.publish.github.host import Host
 from vdo.publish.github.pulls import Done, PullResult, publish_pulls
 from vdo.publish.github.values import PullRequest
@@ -236,6 +237,28 @@ class TestEndings:
             path.unlink()
         assert done(publish(shop, origin, github))[2] == "closed"
         assert len(team.pulls("all")) == 3
+
+    def test_numbers_of_another_repository_mean_nothing(
+        self, shop: Workshop, jobs: list[Job], origin: Remote, github: Host, api: GitHubApi
+    ) -> None:
+        """The remote leads elsewhere now, where somebody has pull requests of the same numbers."""
+        publish(shop, origin, github)
+        other = api.open("team/other")
+        for branch in ("main", "job/1:theirs"):
+            shop.git("push", "-q", str(other.host.path("team/other")), branch)
+        other.create_pull("Theirs", "theirs", "main", "Their text", False, "bob")
+        shop.git("remote", "set-url", "origin", other.host.url("team/other"))
+        moved = Host(Address(api.url, "team", "other"), github._requests)
+        jobs = shop.repository.jobs(Query())[::-1]
+        report = push(shop.repository, jobs, connect(shop, other.host))
+
+        assert done(publish_pulls(shop.repository, jobs, report, moved)) == ["opened"] * 3
+        assert [(pull.head, pull.issue.body == "Their text") for pull in other.pulls()] == [
+            ("theirs", True),
+            ("job/1", False),
+            ("job/2", False),
+            ("job/3", False),
+        ]
 
     def test_children_of_a_merged_job_go_to_the_target(
         self, shop: Workshop, jobs: list[Job], origin: Remote, github: Host, team: HostRepository

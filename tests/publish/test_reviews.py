@@ -29,7 +29,7 @@ def publish(shop: Workshop, origin: Remote, github: Host, *jobs: Job) -> None:
 
 
 def follow_up(shop: Workshop, origin: Remote, github: Host, job: Job) -> FollowUp:
-    with opened(shop.repository, "origin") as memory:
+    with opened(shop.repository, "origin", github.address) as memory:
         return from_review(github, memory, Names(shop.repository, "origin", origin.list()), job)
 
 

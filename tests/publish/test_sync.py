@@ -42,7 +42,7 @@ def push_with_pulls(shop: Workshop, origin: Remote, github: Host) -> list[str]:
 
 
 def sync_with_pulls(shop: Workshop, origin: Remote, github: Host) -> SyncReport:
-    with opened(shop.repository, "origin") as memory:
+    with opened(shop.repository, "origin", github.address) as memory:
         return sync(shop.repository, origin, GREEN, pulls=GitHubPulls(shop.repository, github, memory))
 
 
@@ -457,3 +457,14 @@ class TestWithPullRequests:
         events = sync_with_pulls(shop, origin, github).events
         assert [event.what for event in events] == ([What.READY] if ready else [])
         assert team.pull(1).draft is not ready
+
+    def test_a_draft_that_people_made_again_stays_one(
+        self, shop: Workshop, jobs: list[Job], origin: Remote, github: Host, team: HostRepository
+    ) -> None:
+        shop.repository.journals.append(dataclasses.replace(jobs[0], checks="none"), "Not judged")
+        push_with_pulls(shop, origin, github)
+        team.check_runs[str(jobs[0].commit)] = {"build": "success"}
+        assert told(sync_with_pulls(shop, origin, github)) == [(1, "READY")]
+        team.pull(1).draft = True
+        assert told(sync_with_pulls(shop, origin, github)) == []
+        assert team.pull(1).draft is True

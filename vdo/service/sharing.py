@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vdo.errors import UsageError
+from vdo.errors import RemoteError, UsageError
 from vdo.job import Job, Oid, State
 from vdo.publish.colleagues import RemoteJob, find_remote, remote_jobs
 from vdo.publish.github.pulls import PullResult
@@ -74,20 +74,26 @@ class Sharing:
 
     def sync(self) -> SyncReport:
         """Fetch, and take over what people did: merges, commits on jobs' branches, colleagues' jobs."""
-        pulls = self._pulls_or_none()
-        if pulls is None:
+        host = self._host_or_none()
+        if host is None:
             return sync(self._repository, self._remote, self._judge, log=self._log)
         from vdo.publish.github.homecoming import GitHubPulls
         from vdo.publish.github.memory import opened
 
-        with opened(self._repository, self._remote.name) as memory:
-            home = GitHubPulls(self._repository, pulls, memory)
+        with opened(self._repository, self._remote.name, host.address) as memory:
+            home = GitHubPulls(self._repository, host, memory)
             return sync(self._repository, self._remote, self._judge, pulls=home, log=self._log)
 
-    def _pulls_or_none(self) -> Host | None:
-        """GitHub, where the remote is there and pull requests of ours are known; else git says all there is to say."""
-        folder = self._repository.location.own / "github"
-        return self._host() if folder.is_dir() and any(folder.glob("*.json")) else None
+    def _host_or_none(self) -> Host | None:
+        """GitHub, where the remote is there and has pull requests of ours; else git says all there is to say."""
+        from vdo.publish.github.address import of_remote
+        from vdo.publish.github.memory import has_pulls
+
+        try:
+            address = of_remote(self._remote.url, self._service.config.github_url)
+        except RemoteError:
+            return None
+        return self._host() if has_pulls(self._repository, self._remote.name, address) else None
 
     def _judge(self, job: Job, tree: Oid) -> bool:
         from vdo.pipeline.desk import Surroundings
@@ -105,7 +111,7 @@ class Sharing:
 
         job = self._service.reader.find(name)
         host = self._host()
-        with opened(self._repository, self._remote.name) as memory:
+        with opened(self._repository, self._remote.name, host.address) as memory:
             names = Names(self._repository, self._remote.name, self._remote.list())
             wanted = from_review(host, memory, names, job)
         if wanted.strangers:

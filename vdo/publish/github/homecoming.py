@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 from vdo.job import Job, JobId, JobRef, Oid
@@ -82,10 +83,15 @@ class GitHubPulls:
         return names.branch(parent)
 
     def _ready(self, job: Job, pull: PullRequest) -> list[Event]:
-        """A draft that vdo made because nothing had judged the job: the host's checks have by now."""
-        if not pull.draft or job.checks == "passed" or job.uid not in pull.body:
+        """A draft that vdo made because nothing had judged the job: the host's checks have by now.
+
+        Only once: who makes a draft of it again has a reason.
+        """
+        known = self._memory.find(job)
+        if not pull.draft or job.checks == "passed" or job.uid not in pull.body or (known and known.was_ready):
             return []
         if self._host.light(pull.head_commit) is not Light.GREEN:
             return []
         self._host.mark_ready(pull)
+        self._memory.keep(job, dataclasses.replace(pull, draft=False))
         return [Event(job.id, What.READY, f"pull request #{pull.number} is no draft any more: its checks are green")]

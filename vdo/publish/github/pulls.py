@@ -61,7 +61,7 @@ def publish_pulls(
     closed stays closed, a base that they chose stays, and of the text only vdo's own section is written. Raises
     RemoteError where GitHub cannot be asked: what is done by then stays done.
     """
-    with opened(repository, report.remote) as memory:
+    with opened(repository, report.remote, host.address) as memory:
         work = _Publishing(repository, report, host, memory, log)
         return work.run(sorted(jobs, key=lambda job: job.id))
 
@@ -120,7 +120,7 @@ class _Publishing:
         known = self._memory.find(job)
         if known is not None:
             done = Done.MERGED if known.standing is Standing.MERGED else Done.CLOSED
-            return PullResult(job.id, done, known.number)
+            return PullResult(job.id, done, known.number, known.url)
         if self._is_in_target(job):
             return PullResult(job.id, Done.NONE, reason=f"{self._report.target} contains it already")
         return self._open_new(job, head)
