@@ -352,6 +352,40 @@ class TestTroubles:
         assert len(team.pulls("all")) == 3
         assert (team.pull(1).issue.body or "").startswith("Mine.\n\n<!-- vdo:begin -->")
 
+    def test_an_old_pull_request_of_such_a_branch_is_not_taken_for_the_lost_one(
+        self, shop: Workshop, jobs: list[Job], origin: Remote, github: Host, api: GitHubApi, team: HostRepository
+    ) -> None:
+        push(shop.repository, jobs, origin)
+        team.create_pull("Long ago", "job/1", "main", "Another job's.", False, "bob")
+        team.update_pull(1, {"state": "closed"})
+        api.faults += [Fault(502, method="POST")]
+        assert done(publish(shop, origin, github)) == ["opened"] * 3
+        assert [(pull.number, pull.head) for pull in team.pulls()] == [(2, "job/1"), (3, "job/2"), (4, "job/3")]
+        assert team.pull(1).issue.body == "Another job's."
+
+    @pytest.mark.parametrize("count", [3, 40])
+    def test_a_renamed_repository_is_asked_by_its_new_name(
+        self,
+        shop: Workshop,
+        jobs: list[Job],
+        origin: Remote,
+        github: Host,
+        api: GitHubApi,
+        team: HostRepository,
+        count: int,
+    ) -> None:
+        """GitHub sends us on, PyGithub follows without what was asked for: it must not end in a foreign text."""
+        for number in range(count):
+            shop.git("push", "-q", str(team.host.path(NAME)), f"job/1:theirs{number}")
+            team.create_pull("Theirs", f"theirs{number}", "main", "Their text", False, "bob")
+        api.renamed["team/old"] = NAME
+        old = Host(Address(api.url, "team", "old"), github._requests)
+        report = push(shop.repository, jobs, origin)
+        with pytest.raises(RemoteError) as failed:
+            publish_pulls(shop.repository, jobs, report, old)
+        assert "git remote set-url" in failed.value.hint
+        assert {pull.issue.body for pull in team.pulls()} == {"Their text"}
+
     def test_github_refuses_one(
         self, shop: Workshop, jobs: list[Job], origin: Remote, github: Host, api: GitHubApi
     ) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import pytest
 from standins.github_api import Fault, GitHubApi, HostRepository
 from standins.openapi_contract import needed
-from standins.publish_setup import NAME
+from standins.publish_setup import NAME, connect_api
 from standins.workshop import Workshop
 
 from vdo.errors import JobStateError, RemoteError
@@ -121,3 +122,37 @@ def test_nothing_to_do(shop: Workshop, origin: Remote, github: Host, team: HostR
         follow_up(shop, origin, github, job)
     with pytest.raises(JobStateError, match="job #2 has no pull request"):
         follow_up(shop, origin, github, shop.job("Other", {"x": "x"}))
+
+
+def test_limits_of_a_query_are_waited_for(
+    shop: Workshop, origin: Remote, team: HostRepository, api: GitHubApi, job: Job
+) -> None:
+    """GraphQL says with status 200 that a limit is reached."""
+    team.review(1, "app.py", 1, "bob", "Mend it")
+    waited: list[float] = []
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(time.time()) + 30)}
+    used_up = {"type": "RATE_LIMITED", "message": "API rate limit exceeded for user ID 1."}
+    too_fast = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes."}
+    api.faults += [
+        Fault(200, {"data": None, "errors": [used_up]}, headers, path="/graphql"),
+        Fault(200, {"data": None, "errors": [too_fast]}, {"Retry-After": "7"}, path="/graphql"),
+        Fault(200, {"data": None, "errors": [too_fast]}, path="/graphql"),
+    ]
+    assert follow_up(shop, origin, connect_api(api, sleep=waited.append), job).strangers == 0
+    assert 29 <= waited[0] <= 32
+    assert waited[1:] == [7, 240]
+
+
+def test_a_conversation_that_cannot_be_answered_stops_nothing(
+    shop: Workshop, origin: Remote, github: Host, team: HostRepository, api: GitHubApi, job: Job
+) -> None:
+    thread = team.review(1, "app.py", 1, "bob", "Mend it")
+    done = answering(shop, job, follow_up(shop, origin, github, job))
+    locked = {"message": "Unable to create comment because issue is locked."}
+    api.faults.append(Fault(403, locked, method="POST", path=".*/replies"))
+    lines: list[str] = []
+    report = push(shop.repository, [job, done], origin)
+    publish_pulls(shop.repository, [job, done], report, github, log=lines.append)
+    assert "issue is locked" in lines[-1]
+    publish(shop, origin, github, job, done)
+    assert len(thread.comments) == 2

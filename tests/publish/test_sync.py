@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from standins.git_host import GitHost
-from standins.github_api import GitHubApi, HostRepository
+from standins.github_api import Fault, GitHubApi, HostRepository
 from standins.openapi_contract import needed
 from standins.publish_setup import NAME, connect
 from standins.workshop import Workshop
@@ -468,3 +468,37 @@ class TestWithPullRequests:
         team.pull(1).draft = True
         assert told(sync_with_pulls(shop, origin, github)) == []
         assert team.pull(1).draft is True
+
+    @pytest.mark.parametrize("path", [".*/check-runs", "/graphql"])
+    def test_a_token_without_the_right_to_see_checks(
+        self,
+        shop: Workshop,
+        jobs: list[Job],
+        origin: Remote,
+        github: Host,
+        api: GitHubApi,
+        team: HostRepository,
+        path: str,
+    ) -> None:
+        shop.repository.journals.append(dataclasses.replace(jobs[0], checks="none"), "Not judged")
+        push_with_pulls(shop, origin, github)
+        team.check_runs[str(jobs[0].commit)] = {"build": "success"}
+        message = "Resource not accessible by integration"
+        query = {"data": None, "errors": [{"type": "FORBIDDEN", "message": message}]}
+        api.faults.append(
+            Fault(200, query, path=path) if path == "/graphql" else Fault(403, {"message": message}, path=path)
+        )
+        merge(team, "job/3", "merge")
+        report = sync_with_pulls(shop, origin, github)
+        assert {(1, "ATTENTION"), (3, "MERGED")} <= set(told(report))
+        assert any(message in event.text for event in report.events)
+        assert told(sync_with_pulls(shop, origin, github)) == [(1, "READY")]
+
+    def test_one_red_check_among_hundreds(
+        self, shop: Workshop, jobs: list[Job], origin: Remote, github: Host, team: HostRepository
+    ) -> None:
+        shop.repository.journals.append(dataclasses.replace(jobs[0], checks="none"), "Not judged")
+        push_with_pulls(shop, origin, github)
+        runs: dict[str, str | None] = {f"build {number}": "success" for number in range(150)}
+        team.check_runs[str(jobs[0].commit)] = {**runs, "last": "failure"}
+        assert told(sync_with_pulls(shop, origin, github)) == []

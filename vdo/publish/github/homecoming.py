@@ -8,10 +8,13 @@ from collections.abc import Callable
 from vdo.job import Job, JobId, JobRef, Oid
 from vdo.publish.github.host import Host
 from vdo.publish.github.memory import Memory
+from vdo.publish.github.requests import Forbidden, NotFound
 from vdo.publish.github.values import Light, PullRequest, Standing
 from vdo.publish.names import Names
 from vdo.publish.sync import Event, What
 from vdo.store.repository import Repository
+
+_DRAFT_RIGHTS = "give the token the right to read checks and commit statuses, or mark it ready on GitHub yourself"
 
 
 class GitHubPulls:
@@ -90,8 +93,12 @@ class GitHubPulls:
         known = self._memory.find(job)
         if not pull.draft or job.checks == "passed" or job.uid not in pull.body or (known and known.was_ready):
             return []
-        if self._host.light(pull.head_commit) is not Light.GREEN:
-            return []
-        self._host.mark_ready(pull)
+        number = f"pull request #{pull.number}"
+        try:
+            if self._host.light(pull.head_commit) is not Light.GREEN:
+                return []
+            self._host.mark_ready(pull)
+        except (Forbidden, NotFound) as problem:
+            return [Event(job.id, What.ATTENTION, f"{number} stays a draft: {problem}", _DRAFT_RIGHTS)]
         self._memory.keep(job, dataclasses.replace(pull, draft=False))
-        return [Event(job.id, What.READY, f"pull request #{pull.number} is no draft any more: its checks are green")]
+        return [Event(job.id, What.READY, f"{number} is no draft any more: its checks are green")]

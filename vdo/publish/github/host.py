@@ -5,8 +5,8 @@ from __future__ import annotations
 from vdo.errors import RemoteError
 from vdo.job import Oid
 from vdo.publish.github.address import Address
-from vdo.publish.github.requests import Requests, Unanswered, Unprocessable
-from vdo.publish.github.values import Issue, Light, PullRequest, ReviewThread
+from vdo.publish.github.requests import MOVED, Requests, Unanswered, Unprocessable
+from vdo.publish.github.values import Issue, Json, Light, PullRequest, ReviewThread
 
 _PER_PAGE = 100
 _THREADS = """
@@ -41,7 +41,11 @@ class Host:
                 per_page=_PER_PAGE,
                 page=page,
             )
-            found += map(PullRequest.from_json, answer.value)
+            pulls = [PullRequest.from_json(value) for value in answer.value]
+            if pulls and {pull.number for pull in pulls} <= {pull.number for pull in found}:
+                # The redirection of a renamed repository loses the number of the page.
+                raise RemoteError("GitHub answers with the same pull requests again", hint=MOVED)
+            found += pulls
             if not answer.next:
                 return found
             page += 1
@@ -51,31 +55,34 @@ class Host:
 
     def newest(self, head: str) -> PullRequest | None:
         """The newest pull request of a branch, whatever became of it."""
-        answer = self._requests.get(
-            f"{self.address.path}/pulls", state="all", head=f"{self.address.owner}:{head}", per_page=1
-        )
-        return PullRequest.from_json(answer.value[0]) if answer.value else None
+        return self._newest(head, "all")
+
+    def _newest(self, head: str, state: str) -> PullRequest | None:
+        wanted = f"{self.address.owner}:{head}"
+        answer = self._requests.get(f"{self.address.path}/pulls", state=state, head=wanted, per_page=1)
+        # The redirection of a renamed repository loses what was asked for: then it is just any one.
+        found = [pull for pull in map(PullRequest.from_json, answer.value) if pull.head == head]
+        return found[0] if found else None
 
     def create(self, title: str, head: str, base: str, body: str, *, draft: bool) -> PullRequest:
-        """Open a pull request, or take the one that is there: never a second one. Raises Unprocessable."""
+        """Open a pull request, or take the open one that is there: never a second one. Raises Unprocessable."""
         new = {"title": title, "head": head, "base": base, "body": body, "draft": draft}
         try:
-            made = self._requests.send("POST", f"{self.address.path}/pulls", new, repeatable=False)
-            return PullRequest.from_json(made)
+            return self._create(new)
         except Unprocessable as problem:
             if draft and "draft" in str(problem).lower():  # private repositories of free plans have none
                 return self.create(title, head, base, body, draft=False)
             if "already exists" not in str(problem):
                 raise
         except Unanswered:
-            found = self.newest(head)
-            return found if found is not None else self._create_again(new)
-        found = self.newest(head)
+            found = self._newest(head, "open")
+            return found if found is not None else self._create(new)
+        found = self._newest(head, "open")
         if found is None:
             raise RemoteError(f"GitHub says that {head} has a pull request already, and does not show it")
         return found
 
-    def _create_again(self, new: dict[str, object]) -> PullRequest:
+    def _create(self, new: dict[str, object]) -> PullRequest:
         return PullRequest.from_json(self._requests.send("POST", f"{self.address.path}/pulls", new, repeatable=False))
 
     def update(self, number: int, change: dict[str, str]) -> PullRequest:
@@ -89,9 +96,9 @@ class Host:
 
     def light(self, commit: Oid) -> Light:
         """What check runs and statuses together say of a commit."""
-        runs = self._requests.get(f"{self.address.path}/commits/{commit}/check-runs", per_page=_PER_PAGE).value
+        runs = self._check_runs(commit)
         combined = self._requests.get(f"{self.address.path}/commits/{commit}/status").value
-        seen = {run["conclusion"] if run["status"] == "completed" else "pending" for run in runs["check_runs"]}
+        seen = {run["conclusion"] if run["status"] == "completed" else "pending" for run in runs}
         if combined["total_count"]:
             seen.add(combined["state"])
         if seen & (_BAD | {"error"}):
@@ -99,6 +106,17 @@ class Host:
         if "pending" in seen:
             return Light.PENDING
         return Light.GREEN if seen & {"success", "neutral", "skipped"} else Light.NONE
+
+    def _check_runs(self, commit: Oid) -> list[Json]:
+        found: list[Json] = []
+        page = 1
+        while True:
+            path = f"{self.address.path}/commits/{commit}/check-runs"
+            answer = self._requests.get(path, per_page=_PER_PAGE, page=page)
+            found += answer.value["check_runs"]
+            if not answer.next:
+                return found
+            page += 1
 
     def threads(self, number: int) -> list[ReviewThread]:
         """The review conversations of a pull request."""

@@ -12,7 +12,7 @@ from vdo.publish.github import body, story
 from vdo.publish.github.body import Neighbour
 from vdo.publish.github.host import Host
 from vdo.publish.github.memory import Memory, opened
-from vdo.publish.github.requests import Unprocessable
+from vdo.publish.github.requests import Forbidden, NotFound, Unprocessable
 from vdo.publish.github.reviews import answer
 from vdo.publish.github.values import PullRequest, Standing
 from vdo.publish.landed import landed
@@ -93,7 +93,11 @@ class _Publishing:
     def _answer(self, job: Job) -> None:
         """Tell the reviewers whose comments the job was made from that it is there."""
         assert job.commit is not None
-        told = answer(self._host, self._memory, job, job.commit)
+        try:
+            told = answer(self._host, self._memory, job, job.commit)
+        except (Forbidden, NotFound, Unprocessable) as problem:  # a conversation that was locked or deleted
+            self._log(f"job #{job.id}: a review comment cannot be answered: {problem}")
+            return
         if told:
             self._log(f"job #{job.id}: {told} review comment{'s' if told > 1 else ''} answered")
 

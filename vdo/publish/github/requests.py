@@ -32,6 +32,10 @@ class Unprocessable(RemoteError):
         """The fields that it finds fault with."""
 
 
+class Forbidden(RemoteError):
+    """The token may not do it (403)."""
+
+
 class NotFound(RemoteError):
     """It does not exist, or the token may not see it (404)."""
 
@@ -84,8 +88,8 @@ class Requests:
         answer = self._ask("POST", self._github.requester.graphql_url, {}, body, repeatable=True).value
         if answer.get("errors"):
             error = answer["errors"][0]
-            kind = NotFound if error.get("type") == "NOT_FOUND" else RemoteError
-            raise self._cleaned(kind(f"GitHub refused a query: {error.get('message', '')}"))
+            kind = _KINDS.get(error.get("type"), RemoteError)
+            raise self._cleaned(kind(f"GitHub refused a query: {error.get('message', '')}", hint=_RIGHTS))
         return answer["data"]
 
     def _ask(self, method: str, path: str, parameters: Mapping[str, Any], body: Any, *, repeatable: bool) -> Page:
@@ -124,7 +128,12 @@ class Requests:
         except (RequestException, OSError) as problem:
             raise _Broken(type(problem).__name__) from None
         except RuntimeError as problem:  # PyGithub follows a renamed repository for GET only
-            raise self._cleaned(RemoteError(f"GitHub sends us elsewhere: {problem}", hint=_MOVED)) from None
+            raise self._cleaned(RemoteError(f"GitHub sends us elsewhere: {problem}", hint=MOVED)) from None
+        if isinstance(value, dict) and {"message", "documentation_url"} <= value.keys():
+            # 307, which is what writes to a renamed repository get: PyGithub takes it for an answer.
+            raise RemoteError(f"GitHub has moved {path}", hint=MOVED)
+        if (limited := _limit_of_query(value, headers)) is not None:
+            raise limited
         return Page(value, 'rel="next"' in headers.get("link", ""))
 
     def _understood(self, status: int, data: Any, headers: Mapping[str, Any]) -> Exception:
@@ -138,7 +147,7 @@ class Requests:
         if status == 401:
             return RemoteError("GitHub does not accept the token", hint="`gh auth status` shows yours; renew it")
         if status == 403:
-            return self._cleaned(RemoteError(f"the token may not do this: {message}", hint=_RIGHTS))
+            return self._cleaned(Forbidden(f"the token may not do this: {message}", hint=_RIGHTS))
         if status == 404:
             return NotFound("GitHub does not find it, or the token may not see it", hint=_RIGHTS)
         if status == 422:
@@ -157,7 +166,8 @@ class Requests:
 
 
 _RIGHTS = "the token needs access to this repository with rights to read and write pull requests and contents"
-_MOVED = "the repository was renamed or moved: git remote set-url gives the remote its new address"
+MOVED = "the repository was renamed or moved: git remote set-url gives the remote its new address"
+_KINDS = {"NOT_FOUND": NotFound, "FORBIDDEN": Forbidden}
 
 
 class _Limited(Exception):
@@ -183,6 +193,14 @@ def _limit(message: str, headers: Mapping[str, Any]) -> _Limited | None:
     if "rate limit" in message.lower():
         return _Limited("a secondary rate limit", None)
     return None
+
+
+def _limit_of_query(value: Any, headers: Mapping[str, Any]) -> _Limited | None:
+    """GraphQL says so with status 200: docs.github.com/en/graphql/overview, "Exceeding the rate limit"."""
+    errors = value.get("errors") if isinstance(value, dict) else None
+    messages = [str(error.get("message", "")) for error in errors or () if isinstance(error, dict)]
+    told = next((message for message in messages if "rate limit" in message.lower()), None)
+    return _limit(told, headers) if told is not None else None
 
 
 def _connect(api: str, token: str, seconds_between_writes: float) -> Github:
