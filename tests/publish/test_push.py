@@ -12,7 +12,7 @@ from standins.git_host import Cut, GitHost
 from standins.publish_setup import GIT_TOKEN, NAME, connect
 from standins.workshop import Workshop
 
-from vdo.errors import RemoteError, UsageError
+from vdo.errors import IdentityMissing, RemoteError, UsageError
 from vdo.job import JobId, State
 from vdo.publish.push import Outcome, Pushed, PushReport, push
 from vdo.publish.remote import Remote
@@ -157,6 +157,30 @@ class TestWithOthers:
         subprocess.run(["git", "-C", shop.path, "fetch", "-q", str(host.path(NAME)), "main:main"], check=True)
         ours = shop.job("Ours", {"ours.py": "o"}, extends="main")
         assert outcomes(push_all(shop, origin)) == {f"job/1-ada-{ours.uid[:8]}": Outcome.NEW}
+
+    def test_nobody_needs_to_be_known_while_the_numbers_are_free(
+        self, shop: Workshop, host: GitHost, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        grow(shop, 2)
+        for name in ("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL", "EMAIL"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        stranger = Workshop(shop.path)
+        with pytest.raises(IdentityMissing):
+            _ = stranger.repository.identity
+        report = push_all(stranger, connect(stranger, host), journals=True)
+        assert set(outcomes(report).values()) == {Outcome.NEW}
+
+    def test_another_address_does_not_change_a_branchs_name(
+        self, shop: Workshop, colleague: Workshop, host: GitHost, origin: Remote, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        grow(colleague, 1)
+        push_all(colleague, connect(colleague, host))
+        subprocess.run(["git", "-C", shop.path, "fetch", "-q", str(host.path(NAME)), "main:main"], check=True)
+        shop.job("Ours", {"ours.py": "o"}, extends="main")
+        assert outcomes(push_all(shop, origin)) == {"job/1-ada": Outcome.NEW}
+        monkeypatch.setenv("GIT_AUTHOR_EMAIL", "lovelace@example.com")
+        assert outcomes(push_all(Workshop(shop.path), origin)) == {"job/1-ada": Outcome.UNCHANGED}
 
     def test_a_colleagues_journal_is_left_alone(
         self, shop: Workshop, colleague: Workshop, host: GitHost, origin: Remote

@@ -60,10 +60,12 @@ class Names:
         raise AssertionError("the last candidate is free")
 
     def candidates(self, job: Job, below: str) -> Iterator[str]:
-        names = (str(job.id), f"{job.id}-{self._who}", f"{job.id}-{self._who}-{job.uid[:8]}", f"{job.id}-{job.uid}")
-        refs = [f"refs/{below}{name}" for name in names]
+        """The refs that can be the job's, the best first; who the user is must be known from the second one on only."""
+        plain = f"refs/{below}{job.id}"
         # The name that was used before stays the job's name.
-        yield from sorted(refs, key=lambda ref: ref not in self.pushed)
+        yield from sorted(ref for ref in self.pushed if ref == plain or ref.startswith(f"{plain}-"))
+        yield plain
+        yield from (f"{plain}-{name}" for name in (self._who, f"{self._who}-{job.uid[:8]}", job.uid))
 
     def _used(self, job: Job, name: str) -> bool:
         """vdo pushed this job there before: who replaced it has to be asked about, another name would hide it."""
