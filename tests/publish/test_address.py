@@ -38,6 +38,7 @@ def test_a_remote_names_a_repository(url: str, api: str) -> None:
     ("url", "message"),
     [
         ("https://gitlab.com/team/platform.git", "the remote is on gitlab.com"),
+        ("https://x:se@cret@gitlab.com/team/platform.git", "the remote is on gitlab.com"),
         ("https://u:secret@evil.example/team/platform.git", "the remote is on evil.example"),
         ("https://api.github.com.evil.example/team/platform", "the remote is on api.github.com.evil.example"),
         ("/srv/git/platform.git", "does not name a repository"),

@@ -366,12 +366,91 @@ class TestWhatGoesWrong:
         [
             ("upstream", "there is no remote 'upstream'"),
             ("https://x:secret99@h/o/r", "'https://h/o/r' is not the name"),
+            ("https://x:se@secret99@h/o/r", "'https://h/o/r' is not the name"),
         ],
     )
     def test_a_remote_that_is_not_configured(self, shop: Workshop, name: str, message: str) -> None:
         with pytest.raises(UsageError, match=message) as failed:
             Remote(shop.repository, name)
         assert "secret99" not in str(failed.value) + failed.value.hint
+
+    def test_two_pushes_at_the_very_same_moment(self, shop: Workshop, host: GitHost, origin: Remote) -> None:
+        """Somebody's branch is there between the look of the host and its lock: the lease cannot tell."""
+        grow(shop, 1)
+        push_all(shop, origin)
+        ours = shop.job("Ours", {"ours.py": "o"}, extends=shop.repository.job(1))
+        other = host.git(NAME, "commit-tree", "main^{tree}", "-p", "main", "-m", "Somebody's")
+        host.hook(
+            NAME,
+            "update",
+            f"[ -e taken ] || {{ : > taken; mkdir -p refs/heads/job; echo {other} > refs/heads/job/2; }}",
+        )
+        lines: list[str] = []
+        report = push(shop.repository, [ours], origin, log=lines.append)
+        assert outcomes(report) == {"job/2-ada": Outcome.NEW}
+        assert host.refs(NAME)["refs/heads/job/2"] == other
+        assert lines == ["somebody else pushed to origin just now: looking again"]
+
+    def test_more_than_fits_into_one_push(
+        self, shop: Workshop, host: GitHost, origin: Remote, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("vdo.publish.push._PER_PUSH", 2)
+        grow(shop, 5)
+        host.hook(NAME, "update", 'case "$1" in */job/3) echo "no threes"; exit 1;; esac')
+        report = push_all(shop, origin)
+        assert [(one.name, one.outcome) for one in report.results] == [
+            ("main", Outcome.NEW),
+            ("job/1", Outcome.NEW),
+            ("job/2", Outcome.REFUSED),
+            ("job/3", Outcome.REFUSED),
+            ("job/4", Outcome.REFUSED),
+            ("job/5", Outcome.REFUSED),
+        ]
+        assert "another one was refused" in report.results[-1].reason
+        assert set(host.refs(NAME)) == {"refs/heads/main", "refs/heads/job/1"}
+        assert "refs/vdo/pushed/origin/heads/job/1" in shop.git("for-each-ref", "refs/vdo/pushed")
+
+
+class TestPlaces:
+    """Where a remote leads to."""
+
+    def test_a_path_that_begins_at_the_repository(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("work", "work.git"):
+            subprocess.run(["git", "init", "-q", *(["--bare"] if "." in name else []), tmp_path / name], check=True)
+            subprocess.run(["git", "init", "-q", "--bare", tmp_path / f"remote-{name}"], check=True)
+            folder = tmp_path / name / ("" if "." in name else ".git")
+            shop = Workshop(folder)
+            shop.git("remote", "add", "origin", f"../remote-{name}")
+            grow(shop, 1)
+            monkeypatch.chdir("/")
+            assert set(outcomes(push_all(shop, Remote(shop.repository, "origin"))).values()) == {Outcome.NEW}
+
+    def test_a_mirror_takes_single_branches(self, shop: Workshop, host: GitHost, origin: Remote) -> None:
+        shop.git("config", "remote.origin.mirror", "true")
+        grow(shop, 1)
+        push_all(shop, origin)
+        assert set(host.refs(NAME)) == {"refs/heads/main", "refs/heads/job/1"}
+
+    def test_pushes_that_go_elsewhere(self, shop: Workshop, host: GitHost, origin: Remote) -> None:
+        host.create("me/platform")
+        grow(shop, 1)
+        shop.git("remote", "set-url", "--push", "origin", host.url("me/platform"))
+        with pytest.raises(RemoteError, match="fetched from one repository and pushed to another") as failed:
+            push_all(shop, origin)
+        assert "git remote get-url --push origin" in failed.value.hint
+        shop.git("remote", "set-url", "--push", "origin", str(host.path(NAME)))
+        push_all(shop, origin)
+        shop.git("remote", "set-url", "--add", "--push", "origin", host.url("me/platform"))
+        push_all(shop, origin)
+        assert "refs/heads/job/1" in host.refs(NAME)
+
+    def test_a_new_repository_under_the_old_name(self, shop: Workshop, host: GitHost, origin: Remote) -> None:
+        grow(shop, 2)
+        push_all(shop, origin)
+        host.create("team/new")
+        shop.git("remote", "set-url", "origin", host.url("team/new"))
+        report = push_all(shop, connect(shop, host), revive=False)
+        assert outcomes(report) == dict.fromkeys(("main", "job/1", "job/2"), Outcome.NEW)
 
 
 class TestSecrets:

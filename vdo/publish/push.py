@@ -82,13 +82,15 @@ def push(
     branch. With `revive` branches that were deleted there since come back.
     Raises RemoteError when the remote cannot be reached; what it refuses is in the report.
     """
+    remote.refuse_two_places()
     for attempt in range(_ATTEMPTS):
         if attempt:
             log(f"somebody else pushed to {remote.name} just now: looking again")
         listing = remote.list()
         aim = target or listing.head or "main"
         _bring_what_is_unknown(repository, remote, listing, jobs, aim)
-        planned = _Planner(repository, remote.name, listing, aim, revive).plan(jobs, journals)
+        # What is missing on a remote without any branch was not deleted: it leads to a new repository.
+        planned = _Planner(repository, remote.name, listing, aim, revive or not listing.branches).plan(jobs, journals)
         report, answer = _send(repository, remote, planned, listing, aim)
         if not answer.is_stale:
             break
@@ -228,17 +230,19 @@ def _send(
 ) -> tuple[PushReport, Answer]:
     going = [one for one in planned if one.outcome in (Outcome.NEW, Outcome.UPDATED)]
     answer = Answer()
+    arrived: list[Pushed] = []
     for start in range(0, len(going), _PER_PUSH):
-        part = [Update(one.ref, one.commit, one.before) for one in going[start : start + _PER_PUSH]]
-        answer = remote.push(part)
+        part = going[start : start + _PER_PUSH]
+        answer = remote.push([Update(one.ref, one.commit, one.before) for one in part])
         if answer.refused:
             break
-    if answer.refused:
-        results = tuple(_told(one, answer, remote.name) if one in going else one for one in planned)
-        return PushReport(remote.name, target, results, listing), answer
-    # Only what vdo wrote itself: what is recorded here may be replaced by the next push.
-    Names(repository, remote.name, listing).record({one.ref: one.commit for one in going if one.job is not None})
-    return PushReport(remote.name, target, tuple(planned), _after(listing, going, target)), answer
+        arrived += part
+        # Only what vdo wrote itself: what is recorded here may be replaced by the next push.
+        own = {one.ref: one.commit for one in part if one.job is not None}
+        Names(repository, remote.name, listing).record(own)
+    waiting = going[len(arrived) :]
+    results = tuple(_told(one, answer, remote.name) if one in waiting else one for one in planned)
+    return PushReport(remote.name, target, results, _after(listing, arrived, target)), answer
 
 
 def _after(listing: Listing, going: Sequence[Pushed], target: str) -> Listing:
@@ -247,7 +251,7 @@ def _after(listing: Listing, going: Sequence[Pushed], target: str) -> Listing:
 
 
 def _told(one: Pushed, answer: Answer, remote: str) -> Pushed:
-    reason = answer.refused.get(one.ref, "another ref of the same push was refused")
+    reason = answer.refused.get(one.ref, "atomic push failed")
     if "atomic" in reason:
         return _refuse(
             one, "not pushed, since another one was refused", f"push it by its number: `vdo push {one.job or 'JOB'}`"

@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from vdo import secrets
 from vdo.errors import RemoteError, UsageError
@@ -21,7 +22,9 @@ API_TOKENS = ("GH_TOKEN", "GITHUB_TOKEN", "GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPR
 TRACKING = "refs/remotes/"
 # `git push` has said what it did to a ref in such a line (git-push(1), OUTPUT): flag, source:target, summary (reason)
 _PORCELAIN = re.compile(r"([ +\-*!=])\t([^\t]*):([^\t]*)\t(.*)")
-_CREDENTIALS = re.compile(r"(://)[^/@\s]+@")
+_CREDENTIALS = re.compile(r"(://)[^/\s]+@")
+# How a host says that another push was faster by the blink of an eye.
+_STALE = ("stale info", "fetch first", "cannot lock ref", "failed to update ref", "atomic transaction failed")
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Answer:
     @property
     def is_stale(self) -> bool:
         """Somebody else pushed in between."""
-        return any("stale info" in reason or "fetch first" in reason for reason in self.refused.values())
+        return any(word in reason for reason in self.refused.values() for word in _STALE)
 
 
 class Remote:
@@ -72,6 +75,7 @@ class Remote:
         given = os.environ if environ is None else environ
         self.name = name
         self._git = repository.git
+        self._folder = _folder(repository)
         self._secrets = secrets.known(given)
         settings = {key: value for key, value in given.items() if key.startswith("GIT_CONFIG_")}
         self._environ = {**clean_environ(given), **settings, "LC_ALL": "C"}
@@ -92,6 +96,15 @@ class Remote:
                 hint=f"git remote add {self.name} URL, or name another with --remote",
             )
         return done.stdout.decode("utf-8", "replace").strip()
+
+    def refuse_two_places(self) -> None:
+        """Raise RemoteError where pushes go to another repository than the one that would be looked at for them."""
+        found = self._run("remote", "get-url", "--push", "--all", "--", self.name).stdout.decode("utf-8", "replace")
+        if found and _place(self.url) not in map(_place, found.splitlines()):
+            raise RemoteError(
+                f"{self.name} is fetched from one repository and pushed to another: what is there cannot be looked at",
+                hint=f'git remote add NAME "$(git remote get-url --push {self.name})", then --remote NAME',
+            )
 
     def list(self) -> Listing:
         """One round trip; raises RemoteError when the remote cannot be reached."""
@@ -136,13 +149,24 @@ class Remote:
         raise self._failed("did not take the push", done.stderr)
 
     def _push(self, updates: Sequence[Update], *flags: str) -> subprocess.CompletedProcess[bytes]:
-        command = ["push", "--porcelain", "--no-follow-tags", "--recurse-submodules=no", *flags]
+        # A remote that `git clone --mirror` made takes no single refs otherwise.
+        command = [
+            "-c",
+            f"remote.{self.name}.mirror=false",
+            "push",
+            "--porcelain",
+            "--no-follow-tags",
+            "--recurse-submodules=no",
+            *flags,
+        ]
         command += [f"--force-with-lease={update.ref}:{update.expected or ''}" for update in updates]
         return self._run(*command, "--", self.name, *(f"{update.new}:{update.ref}" for update in updates))
 
     def _run(self, *args: str, input: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         command = ["git", f"--git-dir={self._git.common_dir}", *args]
-        return unless_stopped(subprocess.run(command, input=input, capture_output=True, env=self._environ, check=False))
+        return unless_stopped(
+            subprocess.run(command, input=input, capture_output=True, env=self._environ, cwd=self._folder, check=False)
+        )
 
     def _failed(self, what: str, stderr: bytes) -> RemoteError:
         text = self.redact(stderr.decode("utf-8", "replace"))
@@ -153,6 +177,20 @@ class Remote:
     def redact(self, text: str) -> str:
         """Without the secrets that this process knows and what looks like credentials in a URL."""
         return _CREDENTIALS.sub(r"\1", self._secrets.redact(text))
+
+
+def _folder(repository: Repository) -> Path | None:
+    """Where git runs by itself: a remote's relative path begins there, and a hook expects it."""
+    common = repository.location.common_dir
+    if repository.location.bare:
+        return common
+    return common.parent if common.name == ".git" else None
+
+
+def _place(url: str) -> tuple[str, ...]:
+    """What the addresses of one repository have in common, whatever the protocol: owner and name."""
+    parts = re.split("[/:]+", url.lower().rstrip("/").removesuffix(".git"))
+    return tuple(part.rpartition("@")[2] for part in parts[-2:])
 
 
 def _told(output: str) -> dict[str, tuple[str, str]]:

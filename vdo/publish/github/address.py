@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from vdo.errors import ConfigError, RemoteError
 
-_URL = re.compile(r"(?:https?|ssh|git)://(?:[^@/]*@)?(?P<host>[^/:]+)(?::\d+)?/(?P<path>.+)")
+_URL = re.compile(r"(?:https?|ssh|git)://(?:[^/]*@)?(?P<host>[^/:@]+)(?::\d+)?/(?P<path>.+)")
 _SCP = re.compile(r"(?:[^@/]+@)?(?P<host>[^/:]+):(?P<path>[^/].*)")
 _NAME = re.compile(r"(?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(?:\.git)?/?")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
