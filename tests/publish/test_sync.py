@@ -183,6 +183,19 @@ class TestPlainGit:
         assert report.events[0].hint == "merge the two: git checkout job/2 && git merge origin/job/2"
         assert shop.branch("job/2") == mine
 
+    def test_a_branch_that_was_rebased_there_is_told(
+        self, shop: Workshop, jobs: list[Job], origin: Remote, host: GitHost
+    ) -> None:
+        """As the button "Update with rebase" does it."""
+        push_all(shop, origin)
+        commit = host.git(NAME, "commit-tree", "job/2^{tree}", "-p", "main", "-m", "Two")
+        host.git(NAME, "update-ref", "refs/heads/job/2", commit)
+        report = sync(shop.repository, origin, GREEN)
+        assert told(report) == [(2, "ATTENTION")]
+        assert "does not contain the job's commit any more" in report.events[0].text
+        assert "vdo extend origin/job/2 TITLE" in report.events[0].hint
+        assert shop.branch("job/2") == jobs[1].commit
+
     def test_a_branch_that_is_checked_out_stays(
         self, shop: Workshop, jobs: list[Job], origin: Remote, person: Person, tmp_path: Path
     ) -> None:
@@ -406,6 +419,19 @@ class TestWithPullRequests:
         assert events[-1] == (2, "RETARGETED")
         assert ((2, "REPLAYED") in events) is (method != "merge")
         assert team.pull(2).base == "main"
+
+    def test_children_go_to_the_branch_that_the_project_began_on(
+        self, shop: Workshop, host: GitHost, origin: Remote, github: Host, team: HostRepository
+    ) -> None:
+        shop.person("main", {"readme": "r\n"})
+        shop.git("branch", "develop", "main")
+        shop.git("push", "-q", str(host.path(NAME)), "main", "develop")
+        one = shop.job("One", {"one.py": "1\n"}, extends="develop")
+        shop.job("Two", {"two.py": "2\n"}, extends=one)
+        push_with_pulls(shop, origin, github)
+        merge(team, "job/1", "squash")
+        assert (2, "RETARGETED") in told(sync_with_pulls(shop, origin, github))
+        assert team.pull(2).base == "develop"
 
     def test_a_closed_one_is_reported_once(
         self, shop: Workshop, jobs: list[Job], origin: Remote, github: Host, team: HostRepository

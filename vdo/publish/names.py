@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
-from vdo.job import Job, Oid
+from vdo.job import Job, Oid, Parent, Revision
 from vdo.publish.remote import Listing
 from vdo.store import reffiles
 from vdo.store.repository import Repository
@@ -66,6 +66,14 @@ class Names:
         yield from sorted(ref for ref in self.pushed if ref == plain or ref.startswith(f"{plain}-"))
         yield plain
         yield from (f"{plain}-{name}" for name in (self._who, f"{self._who}-{job.uid[:8]}", job.uid))
+
+    def goal(self, base: Parent | None, target: str) -> str:
+        """Where a project goes back to: the branch that its root job was built on, where the team has that besides."""
+        if isinstance(base, Revision):
+            name = base.name.removeprefix(f"{self._remote}/")
+            if self._listing.branch(name) is not None:
+                return name
+        return target
 
     def _used(self, job: Job, name: str) -> bool:
         """vdo pushed this job there before: who replaced it has to be asked about, another name would hide it."""

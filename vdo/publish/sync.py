@@ -170,7 +170,11 @@ class _Syncing:
         """Take the commits that people pushed to the job's branch: what extends the job next starts from them."""
         name = self._names.branch(job)
         at, here = self._listing.branch(name), self._repository.branch_tip(job.id)
-        if at is None or here is None or at == here or not self._names.is_ours(job, at):
+        if at is None or here is None or at == here:
+            return
+        if not self._names.is_ours(job, at):
+            if at != self._names.pushed.get(f"{reffiles.HEADS}{name}"):
+                self._tell_replaced(job, name)
             return
         if self._names.contains(at, here):
             return
@@ -190,6 +194,15 @@ class _Syncing:
             )
         else:
             self._move(job, name, at, here)
+
+    def _tell_replaced(self, job: Job, name: str) -> None:
+        self._tell(
+            job,
+            What.ATTENTION,
+            f"somebody rebased or replaced {self._remote}/{name}: it does not contain the job's commit any more",
+            f"to go on from it: vdo extend {self._remote}/{name} TITLE; "
+            f"to bring the job back: delete it there, then vdo push {job.id}",
+        )
 
     def _move(self, job: Job, name: str, at: Oid, here: Oid) -> None:
         try:

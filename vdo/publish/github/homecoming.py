@@ -80,10 +80,11 @@ class GitHubPulls:
     def _base_above(self, merged: Job, names: Names, target: str, is_merged: Callable[[Job], bool]) -> str:
         """Where the merged job's own pull request went."""
         parent = self._repository.by_ref(merged.extends) if isinstance(merged.extends, JobRef) else None
-        known = self._memory.find(merged)
-        if parent is None or is_merged(parent) or known is None:
-            return target
-        return names.branch(parent)
+        if parent is None:
+            return names.goal(merged.extends, target)
+        if not is_merged(parent) and self._memory.find(merged) is not None:
+            return names.branch(parent)
+        return self._base_above(parent, names, target, is_merged)
 
     def _ready(self, job: Job, pull: PullRequest) -> list[Event]:
         """A draft that vdo made because nothing had judged the job: the host's checks have by now.

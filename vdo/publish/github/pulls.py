@@ -7,7 +7,7 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from vdo.job import Job, JobId, JobRef, Oid, Revision
+from vdo.job import Job, JobId, JobRef, Oid
 from vdo.publish.github import body, story
 from vdo.publish.github.body import Neighbour
 from vdo.publish.github.host import Host
@@ -183,12 +183,7 @@ class _Publishing:
             if self._report.listing.branch(name) is not None and not self._is_merged(parent):
                 return name
             below = parent.extends
-        if isinstance(below, Revision):
-            # Built on a branch that the team has besides its main one: that is where it goes back to.
-            name = below.name.removeprefix(f"{self._report.remote}/")
-            if self._report.listing.branch(name) is not None:
-                return name
-        return self._report.target
+        return self._names.goal(below, self._report.target)
 
     def _is_merged(self, job: Job) -> bool:
         known = self._memory.find(job)
