@@ -93,7 +93,8 @@ class Remote:
         if done.returncode:
             raise UsageError(
                 f"there is no remote {self.name!r}",
-                hint=f"git remote add {self.name} URL, or name another with --remote",
+                hint=f"git remote add {self.name} URL, or name another: "
+                "--remote of push and sync, `remote:` in the configuration",
             )
         return done.stdout.decode("utf-8", "replace").strip()
 

@@ -97,7 +97,7 @@ def extend_command(session: Session, /, parent: str, title: str | None, from_rev
     """Create a job that starts from another job or from any git revision, and run it.
 
     All code of the parent is there, and the agent is told about it. With --from-review the description is made of the
-    unresolved comments of people who may push; `vdo push` answers them.
+    unresolved comments of people who may push; `vdo push --pr` answers them.
     """
     source = (lambda sharing: sharing.review(parent)) if from_review else None
     return _create(session, title, parent, source, **options)
