@@ -91,3 +91,7 @@ def test_no_token_in_plain_text() -> None:
     with pytest.raises(ConfigError, match="not https"):
         find_token("http://git.example.com/api/v3", {"GH_ENTERPRISE_TOKEN": "c"})
     assert find_token("http://127.0.0.1:8000/api/v3", {"GH_ENTERPRISE_TOKEN": "c"}) == "c"
+
+
+def test_a_token_from_a_file_has_a_line_end() -> None:
+    assert find_token(GITHUB, {"GH_TOKEN": " \n", "GITHUB_TOKEN": "ghp_token\r\n"}) == "ghp_token"

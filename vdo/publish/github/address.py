@@ -64,8 +64,8 @@ def find_token(api: str, environ: Mapping[str, str]) -> str:
         raise ConfigError(f"github_url {api} is not https: a token is never sent in plain text")
     host = web_host(api)
     for name in _variables(host, api, environ):
-        if environ.get(name):
-            return environ[name]
+        if token := environ.get(name, "").strip():  # a line end from a file cannot be part of a header
+            return token
     found = _ask_gh(host, environ)
     if not found:
         wanted = _variables(host, api, environ)[0]
