@@ -6,11 +6,12 @@ import json
 import posixpath
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from vdo import yaml_reader
-from vdo.merge import gates_python
+from vdo.merge import gates_javascript, gates_python
 from vdo.merge.languages import language_of
 from vdo.merge.units import Unit
 from vdo.merge.values import Declined
@@ -110,11 +111,39 @@ def _json(text: str) -> object:
 
 def _jinja(text: str) -> object:
     import jinja2  # 100 ms: only where a template was merged
+    from jinja2.nodes import Block
 
     try:
-        return jinja2.Environment(autoescape=True).parse(text)
+        parsed = jinja2.Environment(autoescape=True).parse(text)
     except jinja2.TemplateSyntaxError as error:
         raise ValueError(str(error)) from None
+    names = [block.name for block in parsed.find_all(Block)]
+    if len(set(names)) < len(names):
+        raise ValueError("a block stands twice in the template")
+    return parsed
+
+
+_ID = re.compile(r"""<[\w-][^<>]*?\sid=["']([^"'{}]+)["']""")
+
+
+def _ids(_path: str, versions: Versions, merged: str) -> str | None:
+    """An id is that of one element, unless one side has several of it (in branches of a condition)."""
+    sides = [Counter(_ID.findall(side)) for side in versions[1:]]
+    for name, count in Counter(_ID.findall(merged)).items():
+        if count > max(1, *(side[name] for side in sides)):
+            return f"the result has two elements with the id {name}"
+    return None
+
+
+_BEFORE_IMPORT = re.compile(
+    r"""(?:\s+|/\*.*?\*/|@(?:charset|import|layer)\s(?:[^;"'{}]|"[^"]*"|'[^']*')*;)*""", re.DOTALL
+)
+
+
+def _imports_first(_path: str, versions: Versions, merged: str) -> str | None:
+    """Browsers ignore an `@import` behind a rule."""
+    late = [re.search(r"@import\b", text[_BEFORE_IMPORT.match(text).end() :]) for text in (*versions[1:], merged)]  # type: ignore[union-attr]
+    return "the result imports a style sheet behind a rule" if late[2] and not (late[0] or late[1]) else None
 
 
 def _ini(text: str) -> object:
@@ -133,7 +162,9 @@ _GATES: dict[str, tuple[Callable[[str, Versions, str], str | None], ...]] = {
     "JSON": (_parses(_json),),
     "YAML": (_parses(yaml_reader.check),),
     "TOML": (_parses(tomllib.loads),),
-    "HTML": (_parses(_jinja),),
+    "HTML": (_parses(_jinja), _ids),
+    "CSS": (_imports_first,),
+    **dict.fromkeys(("JavaScript", "TypeScript", "TypeScript with JSX"), (gates_javascript.names,)),
     "INI": (_parses(_ini),),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import posixpath
+import re
 import warnings
 from collections.abc import Collection, Iterator
 
@@ -14,11 +15,14 @@ def names(_path: str, versions: tuple[str | None, str, str], merged: str) -> str
     if isinstance(tree, str):
         old = any(isinstance(_parse(side), str) for side in versions[1:])  # written for another Python
         return None if old else f"the result does not parse: {tree}"
+    sides = [side for side in map(_parse, versions[1:]) if isinstance(side, ast.Module)]
+    known = [_versions(side) for side in sides]
+    for name, value in _versions(tree).items():
+        if known and all(side.get(name) != value for side in known):
+            return f"the result has a version of its own: {name} = {value}"
     problems = _problems(tree)
-    if problems:
-        for side in versions[1:]:
-            before = _parse(side)
-            problems -= _problems(before) if isinstance(before, ast.Module) else set()
+    for side in sides if problems else ():
+        problems -= _problems(side)
     return f"the result has a new problem: {min(problems)}" if problems else None
 
 
@@ -58,7 +62,7 @@ def _problems(tree: ast.Module) -> set[str]:
         except RecursionError:  # an expression of some hundred levels: it parses, and more cannot be said
             found = []
     said = {_say(message) for message in found if isinstance(message, serious)}
-    return said | set(_doubles(tree))
+    return said | set(_doubles(tree)) | set(_rebound(tree)) | set(_aliases(tree))
 
 
 def _say(message: object) -> str:
@@ -79,6 +83,51 @@ def _doubles(tree: ast.Module) -> Iterator[str]:
                     if statement.name in seen and not statement.decorator_list:
                         yield f"two definitions of {statement.name}"
                     seen.add(statement.name)
+
+
+def _rebound(tree: ast.Module) -> Iterator[str]:
+    """One name for imports from two places: `app.register_blueprint(bp)` means another thing on either side then.
+
+    A fallback (`try: import a as x`, else `import b as x`) is in one of the sides as a whole.
+    """
+    sources: dict[str, set[str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                origin = f"{'.' * node.level}{node.module or ''}:{alias.name}"
+                sources.setdefault(alias.asname or alias.name, set()).add(origin)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                name = alias.asname or alias.name.split(".")[0]
+                sources.setdefault(name, set()).add(alias.name if alias.asname else name)
+    for name, origins in sources.items():
+        if len(origins) > 1 and name != "*":
+            yield f"{name} is imported from {' and '.join(sorted(origins))}"
+
+
+_ENUMERATION = re.compile(r"(?:Enum|Flag|Choices)$")
+
+
+def _aliases(tree: ast.Module) -> Iterator[str]:
+    """Members of an enumeration with one value: the later one is only another name of the first."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and any(_ENUMERATION.search(ast.unparse(base)) for base in node.bases):
+            seen: dict[str, str] = {}
+            for statement in node.body:
+                if isinstance(statement, ast.Assign) and not isinstance(statement.value, ast.Call):
+                    name, value = ast.unparse(statement.targets[0]), ast.unparse(statement.value)
+                    if value in seen:
+                        yield f"{node.name}.{name} is {node.name}.{seen[value]}"
+                    seen.setdefault(value, name)
+
+
+def _versions(tree: ast.Module) -> dict[str, str]:
+    """What is assigned to names of versions."""
+    return {
+        ast.unparse(node.targets[0]): ast.unparse(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and "version" in ast.unparse(node.targets[0]).lower()
+    }
 
 
 def _imported(tree: ast.Module, path: str, paths: Collection[str]) -> Iterator[str]:

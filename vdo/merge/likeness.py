@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Sequence
 
+from vdo.merge.clashes import clash
 from vdo.merge.sequence import edits
 from vdo.merge.units import END, Unit, brief
 
@@ -56,7 +57,7 @@ def _resembles(one: Unit, two: Unit) -> bool:
 
 
 def doubt(o: Units, t: Units) -> str:
-    """Why two additions that could stand side by side may be one thing said twice; empty where they are two."""
+    """Why two additions may be one thing said twice, or clash; empty where they can stand side by side."""
     for mine in o:
         for other in t:
             if mine.label == other.label == "entries" and _LITERAL_VERSION.fullmatch(mine.text):
@@ -66,7 +67,7 @@ def doubt(o: Units, t: Units) -> str:
                     return f"both sides may say the same: {brief(mine)}"
                 if mine.label == "sections" and _VERSION.search(mine.key) and _VERSION.search(other.key):
                     return f"both sides add a version: {brief(mine)}"
-    return ""
+    return clash(o, t)
 
 
 def _alike(one: str, two: str) -> bool:

@@ -161,13 +161,20 @@ class Merger:
 
 
 def _only(o: Units, t: Units, mine: Mapping[str, Unit], old: Mapping[str, Unit]) -> list[Unit]:
-    """What stands in theirs alone. A comment of theirs is repeated, unless both sides' additions begin with it."""
-    first = t[0] if t and o and t[0].text == o[0].text else None
+    """What stands in theirs alone. A comment of theirs is repeated, unless both sides' additions begin with it.
+
+    What is right before a definition belongs to that.
+    """
+    first = t[0] if t and o and t[0].text == o[0].text and not _is_of_definition(t) else None
     return [
         unit
         for unit in t
         if unit.name not in mine or (unit.kind == "comment" and unit.name not in old and unit is not first)
     ]
+
+
+def _is_of_definition(units: Units) -> bool:
+    return len(units) > 1 and units[1].label in ("functions", "classes", "types") and units[1].lead.count("\n") < 2
 
 
 def _once(placed: list[Unit], b: Units, o: Units, t: Units) -> list[Unit] | Declined:

@@ -15,7 +15,7 @@ from vdo.merge.threeway import Relation, Side
 from vdo.merge.workbench import Workbench
 from vdo.service.service import Service
 
-_FORM = 1
+_FORM = 2
 """Raised when the ladder resolves other things than before."""
 
 

@@ -9,7 +9,15 @@ from typing import Protocol
 from vdo.merge.languages.data import JSON, TOML, YAML
 from vdo.merge.languages.html import CSS, HTML
 from vdo.merge.languages.javascript import JAVASCRIPT, TSX, TYPESCRIPT
-from vdo.merge.languages.lines import ENVIRONMENT, IGNORES, INI, NAMES, REQUIREMENTS
+from vdo.merge.languages.lines import (
+    ATTRIBUTES,
+    ENVIRONMENT,
+    IGNORES,
+    INI,
+    NAMES,
+    REQUIREMENTS,
+    TEMPLATE,
+)
 from vdo.merge.languages.outline import PROSE
 from vdo.merge.languages.python import PYTHON
 from vdo.merge.units import Unit
@@ -33,7 +41,7 @@ class Language(Protocol):
 
 LANGUAGES: tuple[Language, ...] = (
     PYTHON, JAVASCRIPT, TYPESCRIPT, TSX, HTML, CSS, JSON, YAML, TOML,
-    REQUIREMENTS, IGNORES, NAMES, ENVIRONMENT, INI, PROSE,
+    REQUIREMENTS, IGNORES, ATTRIBUTES, TEMPLATE, NAMES, ENVIRONMENT, INI, PROSE,
 )  # fmt: skip
 
 

@@ -69,15 +69,17 @@ class Grammar:
 
     def parse(self, text: str) -> Unit | Declined:
         """The file as one unit."""
+        root = self.tree(text)
+        if root.has_error or (self.broken and any(node.type in self.broken for node in walk(root))):
+            return Declined(f"it does not parse as {self.name}")
+        return _Reader(self, text.encode()).root(root)
+
+    def tree(self, text: str) -> Node:
+        """What the grammar makes of a file, whether it is sound or not."""
         import tree_sitter  # 10 ms with a grammar: only merges that git leaves open need it
 
         language = tree_sitter.Language(getattr(importlib.import_module(self.module), self.function)())
-        data = text.encode()
-        masked = self.mask(text).encode() if self.mask else data
-        tree = tree_sitter.Parser(language).parse(masked)
-        if tree.root_node.has_error or (self.broken and any(n.type in self.broken for n in _walk(tree.root_node))):
-            return Declined(f"it does not parse as {self.name}")
-        return _Reader(self, data).root(tree.root_node)
+        return tree_sitter.Parser(language).parse((self.mask(text) if self.mask else text).encode()).root_node
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,7 @@ def named(node: Node) -> Iterator[Node]:
     return (child for child in node.children if child.is_named)
 
 
-def _walk(node: Node) -> Iterator[Node]:
+def walk(node: Node) -> Iterator[Node]:
     waiting = [node]
     while waiting:
         yield waiting[-1]

@@ -19,6 +19,8 @@ _NAMED = re.compile(
 )
 _TEMPLATE = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
 _WORD = re.compile(r"\{%[-+]?\s*(\w+)")
+# Tags that give something a name, of which there is one in a template.
+_UNIQUE = re.compile(r"\{%[-+]?\s*(block|set|macro)\s+(\w+)")
 # Tags that stand where they stand: they part a block in two, or everything after them depends on them.
 _PLACED = frozenset({"else", "elif", "empty", "plural", "pluralize", "extends", "autoescape", "trans", "blocktrans"})
 
@@ -26,7 +28,8 @@ _PLACED = frozenset({"else", "elif", "empty", "plural", "pluralize", "extends", 
 def identity(_node: Node, text: str) -> str:
     """The tag with what names the element (`a href="/x"`), or with its whole start tag."""
     if text.startswith("{%"):
-        return text[: text.index("%}") + 2]
+        name = _UNIQUE.match(text)
+        return f"{name[1]} {name[2]}" if name else text[: text.index("%}") + 2]
     return _named(text) or _start(text)
 
 

@@ -67,6 +67,16 @@ def pattern(line: str) -> tuple[str, str]:
     return line, "" if line.startswith("!") else "lines"  # "!x" takes back what stands above it
 
 
+def attribute(line: str) -> tuple[str, str]:
+    """A line of `.gitattributes`: its pattern, and what it sets for that."""
+    return line.split()[0], "lines"
+
+
+def template(line: str) -> tuple[str, str]:
+    """A line of `MANIFEST.in`: what is taken away stands behind what it is taken from."""
+    return line, "" if re.match(r"(?:global-|recursive-)?exclude\b|prune\b", line) else "lines"
+
+
 def name(line: str) -> tuple[str, str]:
     return line, "lines"
 
@@ -142,11 +152,12 @@ REQUIREMENTS = LineGrammar(
     lambda text: by_line(text, requirement),
 )  # fmt: skip
 IGNORES = LineGrammar(
-    "ignore file", (".gitignore", ".dockerignore"), (".*ignore", ".gitattributes", "MANIFEST.in"),
-    lambda text: by_line(text, pattern),
+    "ignore file", (".gitignore", ".dockerignore"), (".*ignore",), lambda text: by_line(text, pattern),
 )  # fmt: skip
+ATTRIBUTES = LineGrammar("attributes", (), (".gitattributes",), lambda text: by_line(text, attribute))
+TEMPLATE = LineGrammar("list of packaged files", (), ("MANIFEST.in",), lambda text: by_line(text, template))
 NAMES = LineGrammar(
-    "list of names", (), ("AUTHORS", "CONTRIBUTORS", "CODEOWNERS", "THANKS", "AUTHORS.txt", "CONTRIBUTORS.txt"),
+    "list of names", (), ("AUTHORS", "CONTRIBUTORS", "THANKS", "AUTHORS.txt", "CONTRIBUTORS.txt"),
     lambda text: by_line(text, name),
 )  # fmt: skip
 ENVIRONMENT = LineGrammar(
