@@ -365,6 +365,36 @@ def _together(unit: Unit) -> str:
 
 
 DECLINED = {
+    "one blueprint at two addresses": (
+        "a.py",
+        "app = Flask()\n",
+        'app = Flask()\napp.register_blueprint(x, url_prefix="/a")\n',
+        'app = Flask()\napp.register_blueprint(x, url_prefix="/b")\n',
+    ),
+    "an entry changed and removed": (
+        "a.py",
+        'X = {\n    "a": 1,\n    "b": 2,\n}\n',
+        'X = {\n    "a": 1,\n}\n',
+        'X = {\n    "a": 1,\n    "b": 3,\n    "c": 4,\n}\n',
+    ),
+    "a link changed and removed": (
+        "a.html",
+        '<nav>\n<a href="/a">A</a>\n<a href="/b">B</a>\n</nav>\n',
+        '<nav>\n<a href="/a">A</a>\n</nav>\n',
+        '<nav>\n<a href="/a">A</a>\n<a href="/b">Bee</a>\n<a href="/c">C</a>\n</nav>\n',
+    ),
+    "a key changed and removed": (
+        "a.toml",
+        "[a]\nx = 1\ny = 2\n",
+        "[a]\nx = 1\n",
+        "[a]\nx = 1\ny = 30\n",
+    ),
+    "an import changed and replaced": (
+        "a.py",
+        "from b import a\nfrom c import d, e\n",
+        "from b import a\nfrom c import d, e, f\nfrom g import h\n",
+        "from b import a\nfrom g import h\n",
+    ),
     "one key with two values": ("a.json", '{\n  "a": 1\n}\n', '{\n  "a": 2\n}\n', '{\n  "a": 3\n}\n'),
     "one new key with two values": ("a.json", '{"z": 1}\n', '{"z": 1, "a": 2}\n', '{"z": 1, "a": 3}\n'),
     "versions": ("a/__init__.py", '__version__ = "1.0"\n', '__version__ = "1.1"\n', '__version__ = "2.0"\n'),
@@ -647,6 +677,15 @@ def test_windows_line_ends_stay_and_the_side_that_changed_them_decides() -> None
     assert isinstance(result, Resolution) and result.data.decode() == expected.replace("\n", "\r\n")
     result = merge("README.md", base, windows[1], theirs)
     assert isinstance(result, Resolution) and result.data.decode() == expected.replace("\n", "\r\n")
+
+
+def test_the_last_separator_is_that_of_the_side_that_has_elements() -> None:
+    base = "interface A {\n  a: 1;\n}\n\ninterface B {\n  b: 1;\n}\n"
+    ours = "interface A {\n}\n\ninterface B {\n  b: 1;\n  c: 2;\n}\n"
+    theirs = "interface A {\n  d: 3;\n}\n\ninterface B {\n  b: 1;\n  e: 4;\n}\n"
+    result = merge("a.ts", base, ours, theirs)
+    assert isinstance(result, Resolution), result
+    assert result.data.decode() == "interface A {\n  d: 3;\n}\n\ninterface B {\n  b: 1;\n  c: 2;\n  e: 4;\n}\n"
 
 
 def test_a_file_without_a_final_newline() -> None:

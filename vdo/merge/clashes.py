@@ -20,6 +20,9 @@ _KEYED = (
     re.compile(rf"""\{{\s*["']?(id|path|href|url|key|slug|to|name)["']?\s*:\s*({_STRING}|\d+)\s*[,}}]"""),
 )
 _OPTION = re.compile(r"""["'](-{1,2}\w[\w-]*)["']""")
+_NAMED = re.compile(
+    r"([\w.]+\.(?:register\w*|include\w*|mount|install|add_typer|add_middleware))\(\s*([A-Za-z_][\w.]*)\s*,?"
+)
 _PLACED = re.compile(r"""[\w.]+\.add_argument\(\s*["'](?!-)""")
 # `app.use(f)` without a path, and what may be hidden by it, or unprotected without it.
 _PASSED = re.compile(r"[\w$.]+\.use\((?!\s*[\"'`])(?![^)]*(?:rout|plugin|module))", re.IGNORECASE)
@@ -71,6 +74,9 @@ def _registrations(o: Units, t: Units) -> str:
     mine, others = ([unit.text for unit in side if unit.kind != "registration"] for side in (o, t))
     if any(map(_PLACED.match, mine)) and any(map(_PLACED.match, others)):
         return "both sides add an argument that is known by its place"
+    names = _registered(mine) & _registered(others)
+    if names:
+        return f"both sides register {min(names)[1]}, each in another way"
     options = _options(mine) & _options(others)
     if options:
         return f"both sides add the option {min(options)[1]}"
@@ -79,6 +85,10 @@ def _registrations(o: Units, t: Units) -> str:
             if any(map(_ANSWERS.match, two)) or (two and ("=>" in text or "function" in text)):
                 return f"one side adds what every request passes, the other may need it at another place: `{text[:60]}`"
     return ""
+
+
+def _registered(texts: Sequence[str]) -> set[tuple[str, str]]:
+    return {(found[1], found[2]) for found in map(_NAMED.match, texts) if found}
 
 
 def _options(texts: Sequence[str]) -> set[tuple[str, str]]:

@@ -238,13 +238,16 @@ def _repeated(units: Units, twins: Collection[str]) -> Unit | None:
 
 def _trailing(base: Unit | None, ours: Unit, theirs: Unit) -> bool:
     """Whether a separator stands after the last element: as the side has it that changed this."""
-    had, mine, others = (unit is not None and _trails(unit.parts) for unit in (base, ours, theirs))
-    return mine or others if base is None else (others if mine == had else mine)
+    had, mine, others = (_trails(unit.parts) if unit is not None else None for unit in (base, ours, theirs))
+    if mine is None or others is None:
+        return bool(others if mine is None else mine)
+    return mine or others if had is None else (others if mine == had else mine)
 
 
-def _trails(units: Units) -> bool:
+def _trails(units: Units) -> bool | None:
+    """None where there is no element to tell it by."""
     elements = [unit for unit in units if unit.element]
-    return bool(elements) and elements[-1].separated
+    return elements[-1].separated if elements else None
 
 
 def _pick(base: str | None, ours: str, theirs: str) -> str | None:

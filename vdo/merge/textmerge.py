@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from vdo.merge.sequence import Change, Chunk, align, edits
 from vdo.merge.texts import lines_of
 
 _PIECE = re.compile(r"\s+|\w+|[^\w\s]")
 _WORD = re.compile(r"\w")
+_NAME = re.compile(r"\W*[\w.-]+\W*[:=]")  # what a line gives a value to
+_ALIKE = 0.6
 _FEW_WORDS = 2  # a text with fewer gaps is a name or a value: two changes of it are a contradiction
 
 
@@ -54,7 +57,7 @@ def _merged(b: Sequence[str], o: Sequence[str], t: Sequence[str]) -> str | None:
 
 
 def includes(base: str, big: str, small: str) -> bool:
-    """One text has every line that the other one added, in order, and none that it removed."""
+    """One text has every line that the other one added, in order, and none that it removed, nor a new form of one."""
     b, lines, others = lines_of(base), lines_of(big), lines_of(small)
     changes = edits(b, others)
     if not changes or len(b) < 2:
@@ -63,6 +66,26 @@ def includes(base: str, big: str, small: str) -> bool:
     removed = Counter(line for edit in changes for line in b[edit.start : edit.end])
     counts, known = Counter(lines), Counter(b)
     rest = iter(lines)
-    return all(any(line == other for other in rest) for line in added) and all(
-        counts[line] <= known[line] - number for line, number in removed.items() if line.strip()
+    return (
+        all(any(line == other for other in rest) for line in added)
+        and all(counts[line] <= known[line] - number for line, number in removed.items() if line.strip())
+        and not _rewritten(b, lines, removed.keys(), set(added))
     )
+
+
+def _rewritten(base: Sequence[str], side: Sequence[str], removed: Collection[str], added: Collection[str]) -> bool:
+    """The side changed a line that the other one removed: that is a contradiction, not the same change and more."""
+    for edit in edits(base, side):
+        gone = [line for line in base[edit.start : edit.end] if line in removed and line.strip()]
+        instead = [line for line in side[edit.side_start : edit.side_end] if line not in added]
+        if any(_alike(one, two) for one in gone for two in instead):
+            return True
+    return False
+
+
+def _alike(one: str, two: str) -> bool:
+    words = _NAME.match(one), _NAME.match(two)
+    if words[0] and words[1] and words[0][0].strip() == words[1][0].strip():
+        return True
+    matcher = difflib.SequenceMatcher(None, one.strip(), two.strip(), autojunk=False)
+    return matcher.real_quick_ratio() >= _ALIKE and matcher.quick_ratio() >= _ALIKE and matcher.ratio() >= _ALIKE
