@@ -85,6 +85,16 @@ def test_what_cannot_be_merged(run, ask, branches, arguments, said):
     assert len(ask("list")["jobs"]) == 3
 
 
+def test_what_has_no_common_ancestor_needs_a_flag(run, ask, branches, tmp_path):
+    agent = tmp_path / "other.sh"
+    agent.write_text("echo other > other.txt")
+    assert run("new", "Other", "--agent", f"sh {agent}").exit_code == 0
+    refused = run("merge", "2", "4")
+    assert refused.exit_code == 2 and "vdo merge --unrelated" in refused.stderr
+    assert "no common ancestor (`--unrelated`" in run("merge", "2", "4", "--dry-run").stdout
+    assert run("merge", "2", "4", "--unrelated").exit_code == 0
+
+
 def test_there_is_nothing_to_resolve(run, branches):
     result = run("resolve", "2")
     assert result.exit_code == 2 and "there is no conflict" in result.stderr

@@ -192,9 +192,30 @@ def test_markers_are_longer_where_the_text_has_such_lines(history: History) -> N
 
 def test_a_forecast_names_who_would_resolve_each_file(history: History) -> None:
     ours, theirs = history.fork(
-        {"app.py": APP, "a": "base\n", "b.png": b"\0", "text": "".join(f"{n}\n" for n in range(9))},
-        {"app.py": ONE, "a": "ours\n", "b.png": b"\0\1", "text": "".join(f"{n}\n" for n in range(1, 9))},
-        {"app.py": TWO, "a": "theirs\n", "b.png": b"\0\2", "text": "".join(f"{n}\n" for n in range(8))},
+        {
+            "app.py": APP,
+            "a": "base\n",
+            "b.png": b"\0",
+            "latin": b"\xe9\n",
+            "long": "base\n",
+            "text": "".join(f"{n}\n" for n in range(9)),
+        },
+        {
+            "app.py": ONE,
+            "a": "ours\n",
+            "b.png": b"\0\1",
+            "latin": b"\xe9 1\n",
+            "long": "1" * 1_000_001,
+            "text": "".join(f"{n}\n" for n in range(1, 9)),
+        },
+        {
+            "app.py": TWO,
+            "a": "theirs\n",
+            "b.png": b"\0\2",
+            "latin": b"\xe9 2\n",
+            "long": "2\n",
+            "text": "".join(f"{n}\n" for n in range(8)),
+        },
     )
     before = history.objects()
     with Workbench(history.path) as bench:
@@ -204,5 +225,7 @@ def test_a_forecast_names_who_would_resolve_each_file(history: History) -> None:
         "app.py": "syntax: functions",
         "a": "agent",
         "b.png": "person",
+        "latin": "person",
+        "long": "person",
     }
     assert seen.merged == ("text",) and not seen.clean and seen.relation is Relation.DIVERGED

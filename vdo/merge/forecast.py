@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vdo.merge.rungs import climb, rungs_for
 from vdo.merge.threeway import Relation, Side, merge, relation
-from vdo.merge.values import Declined
+from vdo.merge.values import Conflict, Declined
 from vdo.merge.workbench import Workbench
 
 
@@ -48,7 +48,22 @@ def forecast(bench: Workbench, ours: Side, theirs: Side) -> Forecast:
     files = []
     for conflict in git.conflicts:
         result = climb(conflict, rungs)
-        left = "agent" if conflict.kind.is_text else "person"
+        left = "agent" if _is_readable(conflict) else "person"
         how = left if isinstance(result, Declined) else result.how
         files.append(ForecastFile(conflict.path, conflict.kind.value, how))
     return Forecast(found, tuple(files), git.merged)
+
+
+_LARGEST = 1_000_000
+"""Bytes of a version that an agent is asked to read; what the pipeline asks for is bounded by the same number."""
+
+
+def _is_readable(conflict: Conflict) -> bool:
+    """An agent can fill it: text in UTF-8 that is not too long."""
+    if not conflict.kind.is_text:
+        return False
+    versions = [stage.data for stage in (conflict.base, conflict.ours, conflict.theirs) if stage is not None]
+    try:
+        return all(len(data) <= _LARGEST and data.decode() is not None for data in versions)
+    except UnicodeDecodeError:
+        return False

@@ -19,7 +19,7 @@ _BINARY_PROBE = 8000  # git looks for a NUL in this many bytes (xdiff-interface.
 
 class UnrelatedHistories(UsageError):
     http_status = 409
-    hint = "say that they are to be merged although they have no common ancestor"
+    hint = "where they are to become one project all the same: vdo merge --unrelated"
 
 
 class GitTooOld(RepositoryError):
@@ -142,7 +142,9 @@ def _conflict(bench: Workbench, path: str, versions: dict[int, tuple[Mode, Oid]]
     base, ours, theirs = (_stage(bench, versions.get(number)) for number in (1, 2, 3))
     about = [message for message in said if path in message.paths and message.type != "Auto-merging"]
     kind = _kind(base, ours, theirs, {message.type for message in about})
-    return Conflict(path, kind, base, ours, theirs, "\n".join(message.text for message in about))
+    lines = [line for message in about for line in message.text.split("\n") if line]
+    told = [line for line in lines if line.startswith("CONFLICT")] or lines  # git warns of a binary file before that
+    return Conflict(path, kind, base, ours, theirs, "; ".join(told))
 
 
 def _stage(bench: Workbench, version: tuple[Mode, Oid] | None) -> Stage | None:

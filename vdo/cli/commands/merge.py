@@ -107,6 +107,8 @@ def _forecast(session: Session, names: tuple[str, ...]) -> int:
         if pair.forecast.relation.name in ("CONTAINS", "CONTAINED"):
             output.say(f"{sides}: one is part of the other, there is nothing to merge")
             continue
+        if pair.forecast.relation.name == "UNRELATED":
+            sides += ", which have no common ancestor (`--unrelated` merges them all the same)"
         if pair.forecast.clean:
             output.say(f"{sides}: git merges them")
             continue
