@@ -265,6 +265,8 @@ def test_several_steps_by_hand(project, tmp_path):
         project.run(project.service.continue_conflict(str(job.id), where))
     assert project.job(job).state is State.COMPLETED
     assert project.read(f"job/{job.id}", "text") == TEXT.replace("second", "one two three")
+    message = project.git("log", "-1", "--format=%B", f"job/{job.id}")
+    assert message.count("Vdo-Resolved: text=person") == 1
 
 
 def branches(project, **trees):

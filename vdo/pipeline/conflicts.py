@@ -195,7 +195,7 @@ def _open_file(files: Files, number: int, item: dict[str, Any]) -> OpenFile:
 
 def with_trailers(job: Job, progress: Progress) -> Job:
     """The job with a `Vdo-Resolved: path=how` for each file that git alone could not merge."""
-    resolved = [(path, how) for path, how in progress.resolved if how != "git"]
-    lines = tuple(("Vdo-Resolved", encode(f"{path}={how}")) for path, how in resolved[:_SHOWN])
+    resolved = dict.fromkeys((path, how) for path, how in progress.resolved if how != "git")  # by each step
+    lines = tuple(("Vdo-Resolved", encode(f"{path}={how}")) for path, how in list(resolved)[:_SHOWN])
     others = tuple(pair for pair in job.extra if pair[0] != "Vdo-Resolved")
     return replace(job, extra=(*others, *lines))
