@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vdo.merge.languages.grammar import Grammar, Rule, named, text_of
@@ -160,44 +161,24 @@ _RULES = {
 _LISTS = dict.fromkeys(
     ("object", "array", "named_imports", "export_clause", "arguments", "formal_parameters", "enum_body"), ","
 ) | {"object_pattern": ",", "import_clause": ",", "interface_body": ";", "object_type": ";"}
-_BODIES = frozenset({"program", "statement_block", "class_body", "switch_body", "jsx_element", "jsx_fragment"})
-_ATOMS = frozenset({"string", "template_string", "regex"})
 
 JAVASCRIPT = Grammar(
     name="JavaScript",
     suffixes=(".js", ".mjs", ".cjs", ".jsx"),
     module="tree_sitter_javascript",
     rules=_RULES,
-    bodies=_BODIES,
+    bodies=frozenset({"program", "statement_block", "class_body", "switch_body", "jsx_element", "jsx_fragment"}),
     lists=_LISTS,
     elements={"array": "entries", "enum_body": "entries"},
-    atoms=_ATOMS,
+    atoms=frozenset({"string", "template_string", "regex"}),
     ended=frozenset({"class_body"}),
     group=group,
 )
-TYPESCRIPT = Grammar(
+TYPESCRIPT = replace(
+    JAVASCRIPT,
     name="TypeScript",
     suffixes=(".ts", ".mts", ".cts"),
     module="tree_sitter_typescript",
     function="language_typescript",
-    rules=_RULES,
-    bodies=_BODIES,
-    lists=_LISTS,
-    elements={"array": "entries", "enum_body": "entries"},
-    atoms=_ATOMS,
-    ended=frozenset({"class_body"}),
-    group=group,
 )
-TSX = Grammar(
-    name="TypeScript with JSX",
-    suffixes=(".tsx",),
-    module="tree_sitter_typescript",
-    function="language_tsx",
-    rules=_RULES,
-    bodies=_BODIES,
-    lists=_LISTS,
-    elements={"array": "entries", "enum_body": "entries"},
-    atoms=_ATOMS,
-    ended=frozenset({"class_body"}),
-    group=group,
-)
+TSX = replace(TYPESCRIPT, name="TypeScript with JSX", suffixes=(".tsx",), function="language_tsx")
