@@ -10,7 +10,7 @@ import math
 from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 _KEPT = 1000
 """Events of each kind that a listener who was cut off can still be given."""
@@ -63,7 +63,10 @@ class Hub:
     def listen(
         self, *, job: int | None = None, kinds: frozenset[str] = frozenset({"job"}), after: int | None = None
     ) -> Listener:
-        """Events from now on; with `after` (the last id that was seen) also those kept since."""
+        """Events from now on; with `after` (the last id that was seen) also those kept since.
+
+        Used in a `with`: a listener that nobody ends takes one of `MAX_LISTENERS` places for ever.
+        """
         listener = Listener(self, job, kinds)
         if after is not None:
             for event in heapq.merge(*self._kept.values(), key=lambda event: event.id):
@@ -93,6 +96,12 @@ class Listener:
         if hub.closed:
             self.end()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._hub.forget(self)
+
     def take(self, event: Happened) -> None:
         if event.kind not in self._kinds or self.job not in (None, event.job):
             return
@@ -109,17 +118,14 @@ class Listener:
         """Each event as it happens, None after `pulse` quiet seconds; ends after `seconds`, or when the server does."""
         loop = asyncio.get_running_loop()
         end = math.inf if seconds is None else loop.time() + seconds
-        try:
-            while (left := end - loop.time()) > 0:
-                try:
-                    async with asyncio.timeout(min(pulse, left)):
-                        event = await self._queue.get()
-                except TimeoutError:
-                    if loop.time() < end:
-                        yield None
-                    continue
-                if event is None:
-                    return
-                yield event
-        finally:
-            self._hub.forget(self)
+        while (left := end - loop.time()) > 0:
+            try:
+                async with asyncio.timeout(min(pulse, left)):
+                    event = await self._queue.get()
+            except TimeoutError:
+                if loop.time() < end:
+                    yield None
+                continue
+            if event is None:
+                return
+            yield event

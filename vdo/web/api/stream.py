@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator
+import functools
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -41,15 +41,16 @@ async def events(
         return answers.problem(503, "too many listeners", "close other pages", headers={"retry-after": "10"})
     after = int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() else None
     kinds = frozenset({"job", "progress"} if progress else {"job"})
-    listener = hub.listen(job=job, kinds=kinds, after=after)
-    return StreamingResponse(_stream(listener, seconds), media_type="text/event-stream", headers=SSE_HEADERS)
+    # The stream begins to listen when it is sent: one that never is, since its client went away, holds no place.
+    listen = functools.partial(hub.listen, job=job, kinds=kinds, after=hub.latest if after is None else after)
+    return StreamingResponse(_stream(listen, seconds), media_type="text/event-stream", headers=SSE_HEADERS)
 
 
-async def _stream(listener: Listener, seconds: float | None) -> AsyncIterator[bytes]:
-    # The first bytes at once: a browser counts the stream as open when it has them.
-    yield b"retry: 2000\n\n"
-    async with contextlib.aclosing(listener.events(pulse=PULSE_SECONDS, seconds=seconds)) as found:
-        async for event in found:
+async def _stream(listen: Callable[[], Listener], seconds: float | None) -> AsyncIterator[bytes]:
+    with listen() as listener:
+        # The first bytes at once: a browser counts the stream as open when it has them.
+        yield b"retry: 2000\n\n"
+        async for event in listener.events(pulse=PULSE_SECONDS, seconds=seconds):
             yield b": still here\n\n" if event is None else event.encode()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import AsyncIterator
 
@@ -12,13 +11,14 @@ from fastapi.responses import StreamingResponse
 from vdo.web import answers
 from vdo.web.api.requests import JobNumber
 from vdo.web.api.stream import PULSE_SECONDS, SSE_HEADERS
-from vdo.web.events import MAX_LISTENERS, Listener
+from vdo.web.events import MAX_LISTENERS, Hub
 from vdo.web.pages.rendering import render, site_of
 from vdo.web.site import Site
 
 router = APIRouter(include_in_schema=False)
 _OPENING = b"retry: 2000\n\n"
 _SILENCE = b": still here\n\n"
+_LIST_CHANGED = b"event: job\ndata: changed\n\n"
 _PAUSE_SECONDS = 0.25
 """Between two pictures of a running job; what happens in the meantime is seen in the next."""
 _TICK_SECONDS = 1.0
@@ -33,7 +33,7 @@ async def live(request: Request) -> Response:
         return answers.problem(503, "too many open pages", "close some of them")
     after = request.query_params.get("after", "")
     seen = int(after) if after.isascii() and after.isdigit() and len(after) < 16 else hub.latest
-    return _stream(_changes(hub.listen(after=seen)))
+    return _stream(_changes(hub, seen))
 
 
 @router.get("/jobs/{job}/live")
@@ -51,22 +51,25 @@ def _stream(events: AsyncIterator[bytes]) -> Response:
     return StreamingResponse(events, media_type="text/event-stream", headers=SSE_HEADERS)
 
 
-async def _changes(listener: Listener) -> AsyncIterator[bytes]:
-    yield _OPENING
-    async with contextlib.aclosing(listener.events(pulse=PULSE_SECONDS)) as events:
-        async for event in events:
-            yield _SILENCE if event is None else b"event: job\ndata: changed\n\n"
+async def _changes(hub: Hub, seen: int) -> AsyncIterator[bytes]:
+    with hub.listen() as listener:
+        yield _OPENING
+        # However much was missed, the list is asked for once: a page that was asleep for a day has missed a lot.
+        if hub.latest != seen:
+            yield _LIST_CHANGED
+        async for event in listener.events(pulse=PULSE_SECONDS):
+            yield _SILENCE if event is None else _LIST_CHANGED
 
 
 async def _pictures(request: Request, site: Site, job: int, shown: str) -> AsyncIterator[bytes]:
     yield _OPENING
     seen, drawn = -1, 0.0
     # Listening comes first: what changes while the state is read is then heard.
-    async with contextlib.aclosing(site.hub.listen(job=job).events(pulse=_PAUSE_SECONDS)) as events:
+    with site.hub.listen(job=job) as listener:
         state = await site.read(lambda service: service.reader.state(service.reader.job(job)).value)
         if state != shown:
             yield _changed(state)
-        async for event in events:
+        async for event in listener.events(pulse=_PAUSE_SECONDS):
             progress = site.board.of(job)
             new = progress is not None and progress.version != seen
             if progress is not None and (new or time.monotonic() - drawn > _TICK_SECONDS):
