@@ -377,3 +377,15 @@ def test_a_journal_has_pages(visitor: TestClient, web: Front, monkeypatch: pytes
         page = visitor.get(f"/jobs/1/log{found.group(1)}").text
     assert "Queued: a new project" in page
     assert seen + page.count('class="row"') == len(web.get("/api/jobs/1/log")["entries"])
+
+
+def test_a_red_check_shows_what_it_printed_with_the_round_that_it_was(
+    visitor: TestClient, web: Front, shop: Workshop
+) -> None:
+    shop.job("Shell", {".vdo.yaml": "checks: ['true', 'echo it is red; exit 1']\n"})
+    web.post("/api/jobs", {"title": "Red", "extends_job_id": 1}, 201)
+    assert web.wait(2)["state"] == "failed"
+    page = visitor.get("/jobs/2").text
+    outputs = re.findall(r'<details class="output"( open)?><summary>([^<]+)', page)
+    assert outputs == [("", "Output of round 1, check 1"), (" open", "Output of round 1, check 2")]
+    assert "it is red" in page and "it is red" in visitor.get("/jobs/2/checks/1-2").text

@@ -64,6 +64,11 @@ class JobPage:
         lines = [trailers.decode(value) for key, value in self.job.extra if key == "Vdo-Resolved"]
         return [(path, how) for path, _, how in (line.rpartition("=") for line in lines)]
 
+    def is_red(self, output: CheckOutput) -> bool:
+        """What a check printed that is still red: the reason why the job failed."""
+        known = self.view.checks[output.number - 1 : output.number] if output.round == self.outputs[0].round else ()
+        return any(not check.passed for check in known)
+
     @property
     def can(self) -> frozenset[str]:
         """The acts that make sense in the state that the job is in."""
