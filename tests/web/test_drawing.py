@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vdo.job import Job, JobId, JobRef, Oid, State, Uid
 from vdo.web import diffs, markdown
 from vdo.web.graph import LANE, project_graph, rails
-from vdo.web.pages.rendering import ago, money, path_url
+from vdo.web.pages.rendering import ago, money, path_url, printed
 
 
 def job(number: int, extends: int | None = None, merges: tuple[int, ...] = ()) -> Job:
@@ -171,3 +171,17 @@ def test_times_amounts_and_paths_are_readable() -> None:
     assert ago(None) == "" and "2001" in ago(1_000_000_000)
     assert (money(None), money(0), money(0.0421), money(1234.5)) == ("\u2013", "$0.00", "$0.0421", "$1,234.50")
     assert path_url("a b/<x>?.py") == "a%20b/%3Cx%3E%3F.py"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[1;32mgreen\x1b[0m\n", "green\n"),
+        ("\x1b]0;a title\x07after", "after"),
+        ("10 %\r50 %\rdone\nnext\r\n", "done\nnext\n"),
+        ("a\x00b\x08\tc", "ab\tc"),
+        ("\x1b", ""),
+    ],
+)
+def test_what_was_written_for_a_terminal_is_readable(text: str, shown: str) -> None:
+    assert printed(text) == shown

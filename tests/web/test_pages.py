@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from standins.fronts import Front, front
+from standins.fronts import Front, configure, front
 from standins.workshop import Workshop
 from starlette.testclient import TestClient
 
@@ -389,3 +389,14 @@ def test_a_red_check_shows_what_it_printed_with_the_round_that_it_was(
     outputs = re.findall(r'<details class="output"( open)?><summary>([^<]+)', page)
     assert outputs == [("", "Output of round 1, check 1"), (" open", "Output of round 1, check 2")]
     assert "it is red" in page and "it is red" in visitor.get("/jobs/2/checks/1-2").text
+
+
+def test_what_a_command_agent_printed_is_on_its_pages(visitor: TestClient, web: Front, home: Path) -> None:
+    configure(home, "agents:\n  mine: {kind: command, command: 'echo \"<b>I cannot</b>\"; exit 3'}\n")
+    web.post("/api/jobs", {"title": "Mine", "agent": "mine"}, 201)
+    assert web.wait(1)["state"] == "failed"
+    for path in ("/jobs/1", "/jobs/1/conversation"):
+        assert "&lt;b&gt;I cannot&lt;/b&gt;" in visitor.get(path).text
+    assert '<details class="card fold" open>' in visitor.get("/jobs/1").text
+    assert visitor.get("/jobs/1/printed").text == "<b>I cannot</b>\n"
+    assert visitor.get("/jobs/1/printed").headers["content-type"].startswith("text/plain")

@@ -17,6 +17,7 @@ _STATUS = {"A": "created", "M": "modified", "T": "modified", "D": "deleted"}
 _LITERAL = {"GIT_LITERAL_PATHSPECS": "1"}
 # A patch as people review it, whatever their own configuration of git says.
 _PATCH = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/")
+_AGENT_LOG = "agent.log"
 _ROUND = re.compile(r"([0-9]+)-([0-9]+)\.txt")
 
 
@@ -149,6 +150,11 @@ class Contents:
             phase = phases[number] if number < len(phases) else ""
             turns.append(Turn(number + 1, message.get("role", ""), phase, tuple(message.get("content", ()))))
         return turns, len(names)
+
+    def agent_output(self, job: Job) -> str:
+        """What a command agent printed, as far as it was kept; empty for other agents."""
+        data = self._reader.records(job, [_AGENT_LOG])[_AGENT_LOG]
+        return (data or b"").decode("utf-8", "replace")
 
     def check_outputs(self, job: Job) -> list[CheckOutput]:
         """What the checks printed, the latest round first."""

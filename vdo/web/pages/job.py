@@ -48,6 +48,8 @@ class JobPage:
     changes: dict[str, FileChange]
     plan: dict[str, Any] | None
     outputs: Sequence[CheckOutput]
+    agent_output: str
+    """What a command agent printed."""
     log: Sequence[LogEntry]
     lineage: Sequence[Job]
     """What it can be rolled back to, newest first."""
@@ -107,6 +109,7 @@ def gather(service: Service, job_number: int) -> JobPage:
         changes=changes,
         plan=service.contents.plan(job),
         outputs=service.contents.check_outputs(job),
+        agent_output=service.contents.agent_output(job),
         log=service.readings.log(str(job_number), after=job.seq - 6)[::-1],
         lineage=lineage[::-1],
         mergeable=[row for row in related if row.job.uid not in above and not _builds_on(row.job, job)],

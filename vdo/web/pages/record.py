@@ -111,7 +111,8 @@ async def conversation(request: Request, job: JobNumber) -> Response:
     def ask(service: Service) -> dict[str, object]:
         view = service.readings.show(str(job), with_files=False)
         turns, total = service.contents.conversation(view.job, start=start, limit=_TURNS)
-        return {"view": view, "job": view.job, "turns": shown(turns), "total": total}
+        printed = service.contents.agent_output(view.job)[-_PAGE_TEXT:]
+        return {"view": view, "job": view.job, "turns": shown(turns), "total": total, "printed": printed}
 
     values = await site_of(request).read(ask)
     return page(request, "conversation.html", values, tab="conversation", start=start, step=_TURNS)
@@ -149,6 +150,12 @@ async def check(request: Request, job: JobNumber, number: str) -> Response:
         raise FileNotThere(f"job #{job} has no such check")
 
     return _plain(await site_of(request).read(ask))
+
+
+@router.get("/jobs/{job}/printed")
+async def printed(request: Request, job: JobNumber) -> Response:
+    """All that a command agent printed, as it is stored."""
+    return _plain(await site_of(request).read(lambda service: service.contents.agent_output(service.reader.job(job))))
 
 
 @router.get("/jobs/{job}/description")

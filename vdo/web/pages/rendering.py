@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import functools
 import os
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from urllib.parse import quote
@@ -19,6 +20,8 @@ from vdo.web import answers, markdown
 from vdo.web.site import Site
 
 _NOTHING = "\u2013"
+_CONTROLS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)|[\x00-\x08\x0b-\x1f\x7f]")
+"""Colours and titles of a terminal, and what has no picture."""
 _UNITS = (("day", 86_400), ("hour", 3_600), ("min", 60))
 
 
@@ -32,7 +35,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"ago": ago, "money": money, "tokens": tokens, "path": path_url, "markdown": markdown.render}
-    made.filters |= {"moment": moment, "plural": plural}
+    made.filters |= {"moment": moment, "plural": plural, "printed": printed}
     made.globals |= {"version": __version__}
     return made
 
@@ -101,6 +104,13 @@ def tokens(usage: Usage | None) -> str:
         return _NOTHING
     total = usage.total
     return f"{total / 1000:,.1f}k" if total >= 10_000 else f"{total:,}"
+
+
+def printed(text: str) -> str:
+    """What a program wrote for a terminal, as it stood there in the end."""
+    # A line that was written over, as progress bars do, is what it became.
+    lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    return _CONTROLS.sub("", "\n".join(lines))
 
 
 def path_url(path: str) -> str:
