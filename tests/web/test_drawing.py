@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vdo.job import Job, JobId, JobRef, Oid, State, Uid
 from vdo.web import diffs, markdown
 from vdo.web.graph import LANE, project_graph, rails
-from vdo.web.pages.rendering import ago, money, path_url, printed
+from vdo.web.pages.rendering import ago, commands, money, path_url, printed
 
 
 def job(number: int, extends: int | None = None, merges: tuple[int, ...] = ()) -> Job:
@@ -185,3 +185,8 @@ def test_times_amounts_and_paths_are_readable() -> None:
 )
 def test_what_was_written_for_a_terminal_is_readable(text: str, shown: str) -> None:
     assert printed(text) == shown
+
+
+def test_a_command_in_a_message_is_code_and_nothing_else_is() -> None:
+    assert commands("`vdo list` shows <b>all</b>") == "<code>vdo list</code> shows &lt;b&gt;all&lt;/b&gt;"
+    assert commands("it's `<script>` and one ` alone") == "it&#39;s <code>&lt;script&gt;</code> and one ` alone"

@@ -12,16 +12,18 @@ from urllib.parse import quote
 
 import jinja2
 from fastapi import Request, Response
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from vdo import __version__
 from vdo.job import Usage
+from vdo.texts import addressed
 from vdo.web import answers, markdown
 from vdo.web.site import Site
 
 _NOTHING = "\u2013"
 _CONTROLS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|.)|[\x00-\x08\x0b-\x1f\x7f]")
 """Colours and titles of a terminal, and what has no picture."""
+_COMMAND = re.compile(r"`([^`\n]+)`")
 _UNITS = (("day", 86_400), ("hour", 3_600), ("min", 60))
 
 
@@ -35,7 +37,8 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"ago": ago, "money": money, "tokens": tokens, "path": path_url, "markdown": markdown.render}
-    made.filters |= {"moment": moment, "plural": plural, "printed": printed}
+    made.filters |= {"moment": moment, "plural": plural}
+    made.filters |= {"printed": printed, "commands": commands, "addressed": addressed}
     made.globals |= {"version": __version__}
     return made
 
@@ -111,6 +114,11 @@ def printed(text: str) -> str:
     # A line that was written over, as progress bars do, is what it became.
     lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
     return _CONTROLS.sub("", "\n".join(lines))
+
+
+def commands(text: object) -> Markup:
+    """A message of vdo's, with what it names between backticks as code."""
+    return Markup(_COMMAND.sub(r"<code>\1</code>", str(escape(text))))
 
 
 def path_url(path: str) -> str:
