@@ -6,6 +6,7 @@ import html
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from standins.workshop import Workshop
 from starlette.testclient import TestClient
 
 from vdo.job import State
+from vdo.service.intake import NewJob
 from vdo.tree import Content, Mode
 from vdo.web.pages import record
 
@@ -400,3 +402,48 @@ def test_what_a_command_agent_printed_is_on_its_pages(visitor: TestClient, web: 
     assert '<details class="card fold" open>' in visitor.get("/jobs/1").text
     assert visitor.get("/jobs/1/printed").text == "<b>I cannot</b>\n"
     assert visitor.get("/jobs/1/printed").headers["content-type"].startswith("text/plain")
+
+
+def test_a_job_s_page_tells_what_the_command_line_tells(visitor: TestClient, web: Front, shop: Workshop) -> None:
+    """What it waits for and what to do, what a person asked for since, weakened checks, parents that are gone."""
+    root = shop.job("Root", {"a.py": "1\n", "tests/test_a.py": "def test_a(): pass\n"})
+    waits = web.post("/api/jobs", {"title": "Waits", "extends_job_id": 1, "queue": True}, 201)["id"]
+    web.post("/api/jobs", {"title": "Waits too", "extends_job_id": waits, "queue": True}, 201)
+    page = text_of(visitor.get("/jobs/3").text)
+    assert "waits for #2, which is queued" in page and "vdo run" in page and "Nobody runs it yet" in page
+    record = {"tests.json": b'{"added": [], "changed": ["tests/test_a.py"], "deleted": []}', "feedback": b"*Smaller*"}
+    weaker = shop.job("Weaker", {"tests/test_a.py": "pass\n"}, extends=root)
+    shop.repository.journals.append(weaker, "What came of it", record=record)
+    page = visitor.get("/jobs/4").text
+    assert "It changed what it is judged by" in page and "<em>Smaller</em>" in page
+    assert 'href="/jobs/4/diff#tests/test_a.py"' in page
+    web.client.delete("/api/jobs/1?force=true")
+    assert '#1 (Root)</a> <span class="muted">(deleted)' in visitor.get("/jobs/4").text
+    assert "vdo undelete 1" in visitor.get("/jobs/1").text
+
+
+def test_the_plan_of_a_job_that_is_to_be_built_comes_first(visitor: TestClient, web: Front) -> None:
+    service = web.site.open_service()
+    job = service.new(NewJob(title="Planned", plan_only=True)).id
+    service.run([str(job)])
+    service.close()
+    page = visitor.get(f"/jobs/{job}").text
+    assert web.get(f"/api/jobs/{job}")["state"] == "planned"
+    assert '<details class="card fold" open>' in page and "writes app.py" in page
+
+
+def test_the_git_commands_of_a_page_work(visitor: TestClient, web: Front, shop: Workshop) -> None:
+    """A branch that is gone, or that people committed to, does not show what the job did."""
+    root = shop.job("Root", {"a.py": "1\n"})
+    shop.job("Next", {"a.py": "2\n"}, extends=root)
+    shop.job("Broken", {"b.py": "1\n"}, extends=root, state=State.FAILED)
+    web.client.delete("/api/jobs/2")
+    shop.person("job/1", {"b.py": "by hand\n"})
+    shop.job("Once more", {"a.py": "3\n"}, extends=root)
+    shop.person("job/4", {"b.py": "by hand\n"})
+    pages = ["/jobs/1", "/jobs/2", "/jobs/3", "/jobs/4", "/jobs/4/diff", "/jobs/1/file/b.py", "/compare?from=1&to=2"]
+    for path in pages:
+        for command in re.findall(r'data-copy="([^"]+)"', visitor.get(path).text):
+            shop.git(*shlex.split(html.unescape(command))[1:])
+    found = re.findall(r'data-copy="git show ([^"]+)"', visitor.get("/jobs/1").text)
+    assert root.commit is not None and found == [root.commit[:12]]

@@ -66,6 +66,18 @@ class JobPage:
         lines = [trailers.decode(value) for key, value in self.job.extra if key == "Vdo-Resolved"]
         return [(path, how) for path, _, how in (line.rpartition("=") for line in lines)]
 
+    @property
+    def git_commands(self) -> list[tuple[str, str]]:
+        """What shows the same in git, and what it shows."""
+        found = []
+        if self.job.commit and self.view.branch_tip:
+            # With people's commits on top the branch is more than the job.
+            name = self.job.branch if self.view.branch_tip == self.job.commit else self.job.commit[:12]
+            found.append((f"git show {name}", "the job"))
+            changes = f"git diff {name}^1 {name}" if self.job.base else f"git log {name}"
+            found.append((changes, "its changes" if self.job.base else "its story"))
+        return [*found, (f"git log --first-parent refs/vdo/jobs/{self.job.id}", "its journal")]
+
     def is_red(self, output: CheckOutput) -> bool:
         """What a check printed that is still red: the reason why the job failed."""
         known = self.view.checks[output.number - 1 : output.number] if output.round == self.outputs[0].round else ()
@@ -139,6 +151,7 @@ async def job_page(request: Request, job: int, *, problem: object = None, status
     progress = site.board.of(job) if is_live else None
     values = {
         "is_live": is_live,
+        "is_taken": site.has(job),
         "page": found,
         "job": found.job,
         "view": found.view,
