@@ -41,6 +41,8 @@ def test_questions_are_answered_from_the_journals_tips(three: Store):
     assert [job.id for job in three.children(first)] == [2, 3]
     assert [job.id for job in three.children(second)] == [3]
     assert [job.id for job in three.index.ancestors(third.uid)] == [1, 2, 3]
+    assert three.index.descendants(first.uid) == {first.uid, second.uid, third.uid}
+    assert three.index.descendants(third.uid) == {third.uid}
     assert three.index.projects() == [first.uid]
     assert numbers(three, Query(limit=1)) == [3]
     assert numbers(three, Query(before=3, limit=1)) == [2]

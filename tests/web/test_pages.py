@@ -447,3 +447,15 @@ def test_the_git_commands_of_a_page_work(visitor: TestClient, web: Front, shop: 
             shop.git(*shlex.split(html.unescape(command))[1:])
     found = re.findall(r'data-copy="git show ([^"]+)"', visitor.get("/jobs/1").text)
     assert root.commit is not None and found == [root.commit[:12]]
+
+
+def test_only_what_was_built_beside_a_job_is_offered_for_a_merge(visitor: TestClient, platform: Workshop) -> None:
+    """Neither what it is made from nor what is made from it, however far away."""
+    tip = platform.job("Tip", {"tip.py": "1\n"}, extends=platform.repository.job(4))
+    platform.job("Beside", {"beside.py": "1\n"}, extends=platform.repository.job(1))
+
+    def offered(number: int) -> list[str]:
+        return re.findall(r'name="with" value="(\d+)"', visitor.get(f"/jobs/{number}").text)
+
+    assert (offered(1), offered(2), offered(tip.id), offered(7)) == ([], ["7", "3"], ["7"], ["6", "4", "3", "2"])
+    assert "/new?kind=merge&amp;extends=1" in visitor.get("/jobs/1").text

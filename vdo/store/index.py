@@ -109,6 +109,15 @@ class Index:
         )
         return [_job(*row) for row in self._ask(lambda db: db.execute(sql, (uid,)).fetchall())]
 
+    def descendants(self, uid: Uid) -> set[Uid]:
+        """The job and every job that builds on it."""
+        sql = (
+            "WITH RECURSIVE down(uid) AS (VALUES (?) UNION "
+            "SELECT jobs.uid FROM down JOIN edges ON edges.parent = down.uid JOIN jobs ON jobs.id = edges.child) "
+            "SELECT uid FROM down"
+        )
+        return {Uid(row[0]) for row in self._ask(lambda db: db.execute(sql, (uid,)).fetchall())}
+
     def projects(self) -> list[Uid]:
         """Every project, the one with the newest job first."""
         sql = "SELECT project FROM jobs WHERE state <> 'deleted' GROUP BY project ORDER BY max(id) DESC"

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from vdo.job import EMPTY_TREE, Job, JobRef, Oid, State
+from vdo.job import EMPTY_TREE, Job, Oid, State
 from vdo.service.contents import CheckOutput, FileChange
 from vdo.service.service import Service
 from vdo.service.views import FileView, JobView, LogEntry, Row
@@ -27,6 +27,8 @@ _SHOWN = 60
 """Files of a group that stand on the job's page; the rest is one link away."""
 _LISTED = 200
 _CANDIDATES = 12
+_LOOKED_AT = 200
+"""Jobs among which those that can be merged are looked for, the newest ones."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,8 @@ def gather(service: Service, job_number: int) -> JobPage:
     job = view.job
     changes = {change.path: change for change in service.contents.changes(*sides(service, job_number, None))}
     lineage = [one for one in service.reader.index.ancestors(job.uid) if one.commit and one.uid != job.uid]
-    related = service.readings.rows(Query(project=job.project, state=State.COMPLETED, limit=_CANDIDATES))
-    above = {one.uid for one in lineage} | {job.uid}
+    related = service.readings.rows(Query(project=job.project, state=State.COMPLETED, limit=_LOOKED_AT))
+    in_line = {one.uid for one in lineage} | service.reader.index.descendants(job.uid)
     return JobPage(
         view=view,
         root=service.reader.job(view.root).title,
@@ -124,13 +126,9 @@ def gather(service: Service, job_number: int) -> JobPage:
         agent_output=service.contents.agent_output(job),
         log=service.readings.log(str(job_number), after=job.seq - 6)[::-1],
         lineage=lineage[::-1],
-        mergeable=[row for row in related if row.job.uid not in above and not _builds_on(row.job, job)],
+        mergeable=[row for row in related if row.job.uid not in in_line][:_CANDIDATES],
         roots=acts.roots(service),
     )
-
-
-def _builds_on(job: Job, other: Job) -> bool:
-    return any(isinstance(parent, JobRef) and parent.uid == other.uid for parent in (job.extends, *job.merges))
 
 
 def _group(files: Sequence[FileView], source: str) -> Group:
