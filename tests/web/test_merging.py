@@ -82,6 +82,7 @@ def fields(page: str) -> dict[str, str]:
         ("theirs", "value = 'right'"),
         ("both", "value = 'left <b>'\nvalue = 'right'"),
         ("edit", "value = 'mine'"),
+        ("emptied", ""),
     ],
 )
 def test_a_conflict_is_decided_in_a_form(
@@ -98,13 +99,50 @@ def test_a_conflict_is_decided_in_a_form(
     undecided = visitor.post(f"/jobs/{job}/resolve", data=form)
     assert undecided.status_code == 422 and "not decided yet" in undecided.text
     form |= {place: choice, whole: "theirs", f"{place}-text": "value = 'mine'\r\n"}
+    if choice == "emptied":
+        choice, form[place], form[f"{place}-text"] = "edit", "edit", ""
     stale = visitor.post(f"/jobs/{job}/resolve", data={**form, "journal": "0" * 40})
-    assert stale.status_code == 409 and "mine" in stale.text and re.search(rf'value="{choice}" checked', stale.text)
+    assert (
+        stale.status_code == 409
+        and ("mine" in stale.text) == bool(form[f"{place}-text"])
+        and re.search(rf'value="{choice}" checked', stale.text)
+    )
     assert visitor.post(f"/jobs/{job}/resolve", data=form).headers["location"] == f"/jobs/{job}"
 
     assert web.wait(job)["state"] == "completed"
     text = branches.read(f"job/{job}", "app.txt")
-    assert text == APP.strip().format("X").replace("value = X", line) and branches.read(f"job/{job}", "both.txt") == "2"
+    assert (
+        text == APP.strip().format("X").replace("value = X\n", f"{line}\n" if line else "")
+        and branches.read(f"job/{job}", "both.txt") == "2"
+    )
+
+
+@pytest.mark.parametrize(("choice", "text"), [("delete", None), ("theirs", "2"), ("edit", "mine\r\nand more")])
+def test_a_file_that_one_side_deleted_is_seen_and_decided(
+    web: Front, branches: Workshop, visitor: TestClient, choice: str, text: str | None
+) -> None:
+    """Its versions are there to read, and it can be written anew: the line ends are those that it has."""
+    root = branches.repository.job(1)
+    branches.job("Fourth", {"crlf.txt": "1\r\n"}, extends=root)
+    base = branches.repository.job(5)
+    branches.job("Without", {"crlf.txt": None}, extends=base)
+    branches.job("With", {"crlf.txt": "2\r\n"}, extends=base)
+    made = web.post("/api/jobs/6/merge", {"with": [7], "on_conflict": "manual"}, 201)["id"]
+    assert web.wait(made, "conflicted", "failed")["state"] == "conflicted"
+    page = visitor.get(f"/jobs/{made}/resolve").text
+    sides = re.findall(r'class="sidebox (\w+)">.*?<pre[^>]*>(.*?)</pre>', page, re.DOTALL)
+    shown = [(side, re.sub(r"<[^>]+>", "", body).strip()) for side, body in sides]
+    assert shown == [("ours", "(no such file)"), ("base", "1"), ("theirs", "2")]
+    assert "The result must parse" in page and page.count('value="delete"') == 1
+
+    form = {**fields(page), "f0": choice, "f0-text": "mine\r\nand more\r\n"}
+    assert visitor.post(f"/jobs/{made}/resolve", data=form).status_code == 303
+    assert web.wait(made)["state"] == "completed"
+    names = branches.git("ls-tree", "--name-only", f"job/{made}").split()
+    assert ("crlf.txt" in names) == (text is not None)
+    if text is not None:
+        stored = web.client.get(f"/jobs/{made}/raw/crlf.txt").content
+        assert stored == f"{text}\r\n".encode()
 
 
 def test_the_forecast_names_the_branches_that_would_conflict(

@@ -21,6 +21,13 @@ class Form:
     def text(self, name: str) -> str:
         return self.fields.get(name, [""])[0]
 
+    def typed(self, name: str, default: str, like: str) -> str:
+        """What stands in a text area, with the line ends of `like`; a browser sends its own."""
+        if name not in self.fields:
+            return default
+        text = self.text(name).replace("\r\n", "\n")
+        return text.replace("\n", "\r\n") if "\r\n" in like else text
+
     def texts(self, name: str) -> list[str]:
         return self.fields.get(name, [])
 

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Request, Response
 
 from vdo.errors import UsageError, VdoError
 from vdo.merge import filling
-from vdo.pipeline.conflicts import OpenFile
+from vdo.pipeline.conflicts import OpenFile, Version
 from vdo.service.service import Service
 from vdo.service.views import JobView
+from vdo.tree import Mode
 from vdo.web import acts
 from vdo.web.api.requests import JobNumber
 from vdo.web.pages.forms import Form, form_of
@@ -20,6 +21,8 @@ from vdo.web.pages.rendering import page, site_of
 router = APIRouter(include_in_schema=False)
 _CONTEXT = 4
 """Lines that are shown around an open place."""
+_LONGEST = 64 << 10
+"""Bytes of a version that is shown, and offered for a free edit, as a whole."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,22 @@ class Place:
 
     @property
     def rows(self) -> int:
-        return min(24, max(4, self.edited.count("\n") + 2))
+        return _rows(self.edited)
+
+
+def _rows(text: str) -> int:
+    return min(24, max(4, text.count("\n") + 2))
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side's version of a file that is decided as a whole."""
+
+    side: str
+    size: int | None
+    """Bytes; None for a side that does not have the file."""
+    text: str | None
+    """None for what is no text, or too long to be looked at here."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +66,29 @@ class OpenPage:
     name: str
     places: Sequence[Place]
     choice: str
+    edited: str | None = None
+    """A free edit of the whole file, where it can have one."""
 
     @property
-    def sides(self) -> list[str]:
-        return [side for side in ("ours", "theirs") if side in self.file.versions]
+    def sides(self) -> list[Side]:
+        return [_side(side, self.file.versions.get(side)) for side in ("ours", "base", "theirs")]
+
+    @property
+    def rows(self) -> int:
+        return _rows(self.edited or "")
+
+
+def _side(side: str, version: Version | None) -> Side:
+    if version is None:
+        return Side(side, None, None)
+    return Side(side, len(version.data), _text(version.data))
+
+
+def _text(data: bytes) -> str | None:
+    try:
+        return data.decode() if len(data) <= _LONGEST and b"\0" not in data else None
+    except UnicodeDecodeError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -77,7 +114,18 @@ def _called(parents: Sequence[object]) -> str:
 
 def _file(number: int, file: OpenFile, form: Form) -> OpenPage:
     name = f"f{number}"
-    return OpenPage(file, name, _places(name, file, form), form.text(name))
+    places = _places(name, file, form)
+    edited = None if places else _edited(name, file, form)
+    return OpenPage(file, name, places, form.text(name), edited)
+
+
+def _edited(name: str, file: OpenFile, form: Form) -> str | None:
+    """Begins with what one side made of the file; a link or a submodule is no text to write."""
+    versions = [file.versions[side] for side in ("ours", "theirs") if side in file.versions]
+    texts = [_text(version.data) for version in versions if version.mode in (Mode.FILE, Mode.EXECUTABLE)]
+    if not texts or len(texts) < len(versions) or None in texts:
+        return None
+    return form.typed(f"{name}-text", texts[0] or "", like=texts[0] or "")
 
 
 def _places(name: str, file: OpenFile, form: Form) -> list[Place]:
@@ -98,7 +146,7 @@ def _places(name: str, file: OpenFile, form: Form) -> list[Place]:
                 _tail(fixed[number].decode()),
                 _head(fixed[number + 1].decode()),
                 form.text(own),
-                form.text(f"{own}-text").replace("\r\n", "\n") or ours + theirs,
+                form.typed(f"{own}-text", ours + theirs, like=ours + theirs),
             )
         )
     return found
@@ -150,8 +198,10 @@ def _chosen(one: OpenPage, place: Place) -> str:
 def _version(one: OpenPage) -> bytes | None:
     if one.choice == "delete":
         return None
+    if one.choice == "edit" and one.edited is not None:
+        return one.edited.encode()
     if one.choice not in one.file.versions:
-        raise UsageError(f"{one.file.path} is not decided yet", hint="choose one of its versions")
+        raise UsageError(f"{one.file.path} is not decided yet", hint="choose one of its versions, or write it yourself")
     return one.file.versions[one.choice].data
 
 
