@@ -85,6 +85,13 @@ PAGES = {
     "compare": "/compare?from=2&to=3",
     "missing": "/jobs/99",
 }
+CUT_OFF = """
+Array.from(document.querySelectorAll(".tabs a, .jobs .title, .jobs .state"))
+  .filter((one) => one.scrollWidth > one.clientWidth + 1
+    || one.getBoundingClientRect().right > one.closest(".tabs, .jobs").getBoundingClientRect().right)
+  .map((one) => one.textContent.trim())
+"""
+"""What a reader must see whole, and does not: titles as short as these, states, the way to the other parts of a job."""
 README = (("jobs", "light", 1280), ("project", "light", 1280), ("changes", "dark", 1280))
 
 
@@ -104,6 +111,7 @@ def test_pages_are_accessible_and_fit(
                 page.evaluate("for (const one of document.querySelectorAll('.menu')) one.open = false")
                 wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
                 found += [f"{name} at {width}: {wide} pixels too wide"] if wide > 0 else []
+                found += [f"{name} at {width}: {text!r} is cut off" for text in page.evaluate(CUT_OFF)]
                 page.evaluate(AXE)
                 for one in page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]:
                     where = "; ".join(node["html"][:140] for node in one["nodes"][:3])
