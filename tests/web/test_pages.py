@@ -127,7 +127,11 @@ def test_a_diff_is_shown_both_ways_and_large_files_wait(visitor: TestClient, sho
     assert "Show 4,000 changed lines" in text_of(page) and page.count("<tr") < 50
     link = html.unescape(re.search(r'href="([^"]+file=big.txt[^"]*)"', page).group(1))  # type: ignore[union-attr]
     assert visitor.get(link).text.count('<tr class="a">') == 4000
-    assert 'class="diff split"' in visitor.get("/jobs/2/diff?view=split").text
+    assert "does not differ" in visitor.get("/jobs/2/diff?file=mode").text
+    # Side by side is for what has two sides.
+    split = visitor.get("/jobs/2/diff?view=split").text
+    kinds = re.findall(r'class="diff (\w+)"><caption[^>]*>Changes of ([^:]+):', split)
+    assert kinds == [("split", "a.py"), ("unified", "gone.txt")]
 
 
 def test_a_file_that_became_a_link_shifts_no_other_file_s_diff(visitor: TestClient, shop: Workshop) -> None:
