@@ -149,6 +149,8 @@ def test_the_list_follows_what_other_processes_do_and_is_searched_as_one_types(
     expect(page.locator("ol.jobs li")).to_have_count(2, timeout=10_000)
     expect(page.locator("svg.rail")).to_have_count(2)
 
+    page.get_by_placeholder("project #").focus()
+    expect(page.locator("#projects option")).to_have_text(["#1 Alpha"])
     page.get_by_role("searchbox").fill("alp")
     expect(page.locator("ol.jobs li")).to_have_count(1)
     expect(page).to_have_url(re.compile(r"\?q=alp$"))

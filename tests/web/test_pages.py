@@ -97,6 +97,12 @@ def test_the_list_shows_lineage_state_and_pages(visitor: TestClient, platform: W
     assert re.findall(r'class="title" href="/jobs/(\d+)"', visitor.get("/?q=%234").text) == ["4"]
 
 
+def test_the_filter_offers_the_projects_by_name(visitor: TestClient, platform: Workshop) -> None:
+    platform.job(EVIL[:150], {"a": "1\n"})
+    options = re.findall(r'<option value="(\d+)">#\d+ ([^<]+)<', visitor.get("/projects/names").text)
+    assert [(root, html.unescape(title)) for root, title in options] == [("6", EVIL[:150]), ("1", "Shell")]
+
+
 @pytest.mark.parametrize("query", ["?state=nonsense", "?project=zero", "?before=x", "?project=999", "?q=%00", "?q=%FF"])
 def test_an_address_typed_by_hand_shows_a_list(visitor: TestClient, platform: Workshop, query: str) -> None:
     assert visitor.get(f"/{query}").status_code == 200

@@ -79,6 +79,18 @@ async def projects(request: Request) -> Response:
     return page(request, "projects.html", here="/projects", projects=found[:_TILES])
 
 
+@router.get("/projects/names")
+async def names(request: Request) -> Response:
+    """What the filter of the job list offers: asked for when somebody looks for a project, not with each list."""
+
+    def ask(service: Service) -> list[Job]:
+        index = service.reader.index
+        found = [index.by_uid(uid) for uid in index.projects()[:_TILES]]
+        return [jobs[0] for jobs in found if jobs]
+
+    return page(request, "_names.html", roots=await site_of(request).read(ask))
+
+
 @router.get("/projects/{job}/forecast")
 async def forecast(request: Request, job: JobNumber) -> Response:
     """Which of the project's tips would conflict; it takes git some time, so the project's page asks for it later."""
