@@ -187,3 +187,22 @@ def test_a_git_command_is_copied(visitor: Visitor, shop: Workshop) -> None:
     visitor.page.get_by_role("button", name="Copy the command for the job").click()
     expect(visitor.page.locator("button.copy", has_text="Copied")).to_be_visible()
     assert visitor.page.evaluate("navigator.clipboard.readText()") == "git show job/1"
+
+
+def test_jobs_to_merge_are_ticked_in_a_list_that_is_searched(visitor: Visitor, shop: Workshop) -> None:
+    root = shop.job("Root", {"a.txt": "1\n"})
+    for name in ("Left", "Right", "Middle"):
+        shop.job(name, {f"{name}.txt": "1\n"}, extends=root)
+    page = visitor.page
+    visitor.goto("/new?extends=2")
+    page.get_by_label("Merge jobs").check()
+    search = page.get_by_label("Search for the jobs to merge")
+    for name in ("Right", "Middle"):
+        search.fill(name)
+        page.get_by_role("checkbox", name=name).check()
+    page.get_by_label("Title", exact=True).fill("All three")
+    page.get_by_role("button", name="Create the job").click()
+    completed(page)
+    for text in ("Extends #2 (Left), merges", "#3 (Right)", "#4 (Middle)"):
+        expect(page.locator(".relations")).to_contain_text(text)
+    assert shop.read("job/5", "Right.txt") == shop.read("job/5", "Middle.txt") == "1"

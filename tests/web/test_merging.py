@@ -164,3 +164,19 @@ def test_a_merge_is_asked_for_in_the_forms(web: Front, branches: Workshop, visit
     assert visitor.post("/new", data=wanted).headers["location"] == "/jobs/6"
     assert web.wait(6)["title"] == "Again" and web.get("/api/jobs/6")["merges"] == [4]
     assert visitor.post("/new", data={**wanted, "merges": "four"}).status_code == 422
+
+
+def test_jobs_to_merge_are_looked_for_one_after_the_other(web: Front, branches: Workshop, visitor: TestClient) -> None:
+    """What is ticked stays in the list while the next one is searched."""
+
+    def offered(path: str) -> list[tuple[str, bool]]:
+        page = visitor.get(path).text
+        boxes = re.findall(r'name="merges" value="(\d+)"( checked)?', page)
+        return [(number, bool(ticked)) for number, ticked in boxes]
+
+    assert offered("/new?kind=merge&extends=1")[0] == ("4", False)
+    assert offered("/new/others?other=thi&merges=2&merges=3") == [("2", True), ("3", True), ("4", False)]
+    assert offered("/new/others?other=left&merges=x&merges=99&merges=2") == [("2", True)]
+    form = {"kind": "merge", "extends": "2", "merges": ["4", "3"], "title": "All", "description": "", "queue": "on"}
+    assert visitor.post("/new", data=form).headers["location"] == "/jobs/5"
+    assert web.get("/api/jobs/5")["merges"] == [4, 3]

@@ -69,7 +69,7 @@ class Draft:
             if not extends:
                 raise UsageError("no revision is named", hint="name a branch, a tag or a commit")
         if self.kind == "merge" and not merges:
-            raise UsageError("a merge needs another job", hint="name it by its number")
+            raise UsageError("a merge needs another job", hint="tick it in the list")
         return acts.Wish(self.title, self.description, extends, merges, self.agent or None, self.model or None)
 
 
@@ -83,29 +83,34 @@ async def new(request: Request) -> Response:
 
 async def _show(request: Request, draft: Draft, *, problem: VdoError | None = None, status: int = 200) -> Response:
     site = site_of(request)
-    search = request.query_params.get("parent", "")
+    search, other = (request.query_params.get(name, "")[:200] for name in ("parent", "other"))
 
     def ask(service: Service) -> dict[str, object]:
         return {
-            "parents": parents(service, search, draft.extends),
+            "parents": parents(service, search, _chosen(draft.extends)),
+            "others": parents(service, other, draft.merges),
             "agents": sorted(service.config.agents),
             "default_agent": service.config.agent,
         }
 
     values = await site.read(ask)
-    return page(request, "new.html", values, draft=draft, problem=problem, search=search, status=status)
+    return page(request, "new.html", values, draft=draft, problem=problem, search=search, other=other, status=status)
 
 
-def parents(service: Service, search: str, chosen: int | None = None) -> Sequence[Row]:
-    """The jobs that can be built on: the chosen one, then the newest."""
+def _chosen(job: int | None) -> Sequence[int]:
+    return () if job is None else (job,)
+
+
+def parents(service: Service, search: str, chosen: Sequence[int] = ()) -> Sequence[Row]:
+    """The jobs that can be built on: the chosen ones, then the newest."""
     wanted = number(search)
     if wanted is not None:
         found = service.reader.index.job(wanted)
         rows = [Row(found, service.reader.state(found))] if found else []
     else:
         rows = service.readings.rows(Query(text=search.strip(), limit=_OFFERED))
-    if chosen is not None and (job := service.reader.index.job(chosen)) is not None:
-        rows = [Row(job, service.reader.state(job)), *(row for row in rows if row.job.id != chosen)]
+    kept = [job for job in map(service.reader.index.job, chosen) if job is not None]
+    rows = [Row(job, service.reader.state(job)) for job in kept] + [row for row in rows if row.job.id not in chosen]
     return [row for row in rows if row.state in _BUILDABLE]
 
 
@@ -113,8 +118,17 @@ def parents(service: Service, search: str, chosen: int | None = None) -> Sequenc
 async def list_parents(request: Request) -> Response:
     """The list of parents alone, as the search field is typed into."""
     search, chosen = request.query_params.get("parent", "")[:200], number(request.query_params.get("extends", ""))
-    rows = await site_of(request).read(lambda service: parents(service, search, chosen))
+    rows = await site_of(request).read(lambda service: parents(service, search, _chosen(chosen)))
     return page(request, "_parents.html", parents=rows, draft=Draft(kind="extend", extends=chosen))
+
+
+@router.get("/new/others")
+async def list_others(request: Request) -> Response:
+    """The list of jobs to merge with: what was ticked stays while another one is looked for."""
+    search = request.query_params.get("other", "")[:200]
+    ticked = [one for text in request.query_params.getlist("merges")[:_OFFERED] if (one := number(text)) is not None]
+    rows = await site_of(request).read(lambda service: parents(service, search, ticked))
+    return page(request, "_others.html", others=rows, draft=Draft(kind="merge", merges=tuple(ticked)))
 
 
 @router.get("/new/size")
