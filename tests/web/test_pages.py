@@ -304,6 +304,8 @@ def test_errors_have_a_page_and_a_signed_out_visitor_the_door(visitor: TestClien
     missing = visitor.get("/jobs/77")
     assert missing.status_code == 404 and "there is no job 77" in missing.text and "vdo list" in missing.text
     assert visitor.get("/nothing").status_code == 404 and "<h1>" in visitor.get("/nothing").text
+    assert "there is nothing at this address" in visitor.get("/nothing").text
+    assert visitor.get("/jobs/1/deploy").status_code == 405 and "not for that method" in visitor.get("/jobs/1/run").text
     gone = visitor.post("/logout", data={})
     assert gone.status_code == 303 and "Max-Age=0" in gone.headers["set-cookie"]
     door = visitor.get("/")

@@ -18,6 +18,8 @@ from vdo.web.pages.entrance import locked
 from vdo.web.pages.rendering import page
 
 log = logging.getLogger(__name__)
+_SAID = {404: "there is nothing at this address", 405: "this address is not for that method"}
+"""Instead of starlette's words, which say the title once more."""
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
 
 
@@ -77,7 +79,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405 and (allowed := _allowed(request)):
         headers["allow"] = ", ".join(allowed)
     hint = "/api/openapi.json lists what there is" if error.status_code in (404, 405) and _is_api(request) else ""
-    return _answer(request, error.status_code, str(error.detail), hint, headers=headers)
+    detail = _SAID.get(error.status_code, str(error.detail))
+    return _answer(request, error.status_code, detail, hint, headers=headers)
 
 
 def _allowed(request: Request) -> list[str]:
