@@ -206,3 +206,18 @@ def test_jobs_to_merge_are_ticked_in_a_list_that_is_searched(visitor: Visitor, s
     for text in ("Extends #2 (Left), merges", "#3 (Right)", "#4 (Middle)"):
         expect(page.locator(".relations")).to_contain_text(text)
     assert shop.read("job/5", "Right.txt") == shop.read("job/5", "Middle.txt") == "1"
+
+
+def test_a_search_begun_on_an_older_page_stays_what_it_is_when_a_job_changes(visitor: Visitor, shop: Workshop) -> None:
+    page = visitor.page
+    for number in range(52):
+        shop.job(f"Job {number}", {"a.txt": f"{number}\n"})
+    visitor.goto("/")
+    page.get_by_role("link", name="Older").click()
+    expect(page.locator("ol.jobs li")).to_have_count(2)
+    page.wait_for_load_state()
+    page.get_by_role("searchbox").fill("Job 4")
+    expect(page.locator("ol.jobs li")).to_have_count(11)
+    shop.job("Job 4711", {"a.txt": "new\n"})
+    expect(page.locator("ol.jobs li")).to_have_count(12, timeout=10_000)
+    expect(page).to_have_url(re.compile(r"\?q=Job\+4$"))
