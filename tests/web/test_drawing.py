@@ -115,6 +115,14 @@ def test_no_line_of_a_file_becomes_markup(path: str, lines: list[str]) -> None:
         assert "&lt;" in text
 
 
+@pytest.mark.parametrize("path", ["a.py", "a.txt"])
+def test_what_would_turn_the_order_of_a_line_round_is_named(path: str) -> None:
+    """A comment that looks like code, and code that looks like a comment."""
+    (line,) = diffs.coloured(["if admin:  # \u202e \u2066begin\u2069 check"], diffs.lexer_for(path))
+    assert not any(char in line for char in "\u202e\u2066\u2069")
+    assert '<span class="odd">U+202E</span>' in line and '<span class="odd">U+2066</span>begin' in line
+
+
 def test_five_thousand_lines_are_ready_in_time() -> None:
     patch = "@@ -1,2500 +1,2500 @@\n" + "".join(f"-x{n} = {n}\n+x{n} = '{n}'  # new\n" for n in range(2500))
     start = time.process_time()

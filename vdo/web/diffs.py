@@ -22,6 +22,8 @@ COLOURED_LINES = 2000
 """Lines that are coloured on one page, files from the top: the lexer takes 0.1 ms a line, all else a tenth of that."""
 _LONGEST_LINE = 2000
 """Characters; what a minified file has more in one line is cut."""
+_TURNING = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that show what follows in another order than a compiler reads it (CVE-2021-42574)."""
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@(.*)")
 
 
@@ -136,18 +138,24 @@ def coloured(lines: Sequence[str], lexer: Lexer | None) -> list[Markup]:
         for line in lines
     ]
     if lexer is None or not cut:
-        return [escape(line) for line in cut]
+        return [Markup(_escaped(line)) for line in cut]
     rows: list[list[str]] = [[]]
-    for token, text in lexer.get_tokens("\n".join(cut)):
+    for token, piece in lexer.get_tokens("\n".join(cut)):
         name = _class(token)
-        for number, part in enumerate(text.split("\n")):
+        for number, part in enumerate(piece.split("\n")):
             if number:
                 rows.append([])
             if part:
-                rows[-1].append(f'<span class="{name}">{escape(part)}</span>' if name else str(escape(part)))
+                text = _escaped(part)
+                rows[-1].append(f'<span class="{name}">{text}</span>' if name else text)
     if len(rows) < len(cut):  # the lexer normalised something away: plain is better than shifted
-        return [escape(line) for line in cut]
+        return [Markup(_escaped(line)) for line in cut]
     return [Markup("".join(row)) for row in rows[: len(cut)]]
+
+
+def _escaped(text: str) -> str:
+    """As HTML, in the order in which it is written."""
+    return _TURNING.sub(lambda found: f'<span class="odd">U+{ord(found[0]):04X}</span>', str(escape(text)))
 
 
 _PLAIN = frozenset({"", "p", "n", "w", "o", "x", "nx", "g"})
