@@ -51,6 +51,24 @@ async def hang_up(web: Front, path: str, after: int) -> None:
     await web.client.app(scope_of(web, path), receive, send)
 
 
+async def messages(web: Front, path: str, seconds: float) -> list[bytes]:
+    """What is sent before the client goes away."""
+    sent: list[bytes] = []
+    loop = asyncio.get_running_loop()
+    gone = asyncio.Event()
+    loop.call_later(seconds, gone.set)
+
+    async def receive() -> Message:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message.get("body", b""))
+
+    await web.client.app(scope_of(web, path), receive, send)
+    return sent
+
+
 @pytest.mark.parametrize("after", [0, 1, 2])
 @pytest.mark.parametrize("path", STREAMS)
 def test_who_hangs_up_at_any_moment_holds_no_place(web: Front, shop: Workshop, path: str, after: int) -> None:
@@ -75,21 +93,28 @@ def test_a_list_that_missed_a_lot_is_told_once(web: Front) -> None:
     async def come_back() -> list[bytes]:
         for number in range(2000):
             hub.publish("job", number, row)
-        sent: list[bytes] = []
-        gone = asyncio.Event()
-
-        async def receive() -> Message:
-            await gone.wait()
-            return {"type": "http.disconnect"}
-
-        async def send(message: Message) -> None:
-            sent.append(message.get("body", b""))
-            if len(sent) == 3:
-                asyncio.get_running_loop().call_later(0.1, gone.set)
-
-        await web.client.app(scope_of(web, "/live?after=0"), receive, send)
-        return sent
+        return await messages(web, "/live?after=0", 0.3)
 
     assert web.client.portal is not None
     sent = web.client.portal.call(come_back)
     assert [one for one in sent if b"event: job" in one] == [b"event: job\ndata: changed\n\n"]
+
+
+def test_a_page_that_shows_a_job_at_work_hears_when_its_worker_is_done(
+    web: Front, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last state is written a moment before the worker is: a page that is asked for in between is told later."""
+    shop.job("One", {"a": "1\n"})
+    taken = [True]
+    monkeypatch.setattr(web.site, "has", lambda _job: taken[0])
+    call = web.client.portal.call  # type: ignore[union-attr]
+
+    async def let_go() -> list[bytes]:
+        asyncio.get_running_loop().call_later(0.3, taken.clear)
+        asyncio.get_running_loop().call_later(0.3, taken.append, False)
+        return await messages(web, "/jobs/1/live?shown=completed", 1.0)
+
+    told = b"event: state\ndata: completed\n\n"
+    assert call(messages, web, "/jobs/1/live?shown=completed", 0.5).count(told) == 0
+    assert call(let_go).count(told) == 1
+    assert call(messages, web, "/jobs/1/live?shown=completed", 0.5).count(told) == 1

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from vdo import progress
+from vdo.job import State
 from vdo.service.opened import Flags
 from vdo.service.service import Service
 from vdo.service.views import Row
@@ -79,6 +80,10 @@ class Site:
     def has(self, job: int) -> bool:
         """The worker has the job: it is under way, whatever its journal says at this moment."""
         return "worker" in self.__dict__ and self.worker.has(job)
+
+    def is_live(self, job: int, state: State) -> bool:
+        """Something is to be seen of the job: it is at work, or can begin at any moment."""
+        return state.is_active or state in (State.QUEUED, State.WAITING) or self.has(job)
 
     async def start(self) -> asyncio.Task[None]:
         """Begin to watch; the task ends when it is cancelled."""

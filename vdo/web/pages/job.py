@@ -145,7 +145,7 @@ async def job_page(request: Request, job: int, *, problem: object = None, status
     """The page, with what went wrong when something was tried on it."""
     site = site_of(request)
     found = await site.read(lambda service: gather(service, job))
-    is_live = found.view.state.is_active or found.view.state in (State.QUEUED, State.WAITING) or site.has(job)
+    is_live = site.is_live(job, found.view.state)
     progress = site.board.of(job) if is_live else None
     values = {
         "is_live": is_live,

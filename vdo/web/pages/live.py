@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
+from vdo.job import State
 from vdo.web import answers
 from vdo.web.api.requests import JobNumber
 from vdo.web.api.stream import PULSE_SECONDS, SSE_HEADERS
@@ -66,8 +67,10 @@ async def _pictures(request: Request, site: Site, job: int, shown: str) -> Async
     seen, drawn = -1, 0.0
     # Listening comes first: what changes while the state is read is then heard.
     with site.hub.listen(job=job) as listener:
-        state = await site.read(lambda service: service.reader.state(service.reader.job(job)).value)
-        if state != shown:
+        state = await site.read(lambda service: service.reader.state(service.reader.job(job)))
+        is_live = site.is_live(job, state)
+        # A worker tidies up after it wrote the last state: a page that was asked for in between shows it at work.
+        if state.value != shown or not is_live:
             yield _changed(state)
         async for event in listener.events(pulse=_PAUSE_SECONDS):
             progress = site.board.of(job)
@@ -75,16 +78,20 @@ async def _pictures(request: Request, site: Site, job: int, shown: str) -> Async
             if progress is not None and (new or time.monotonic() - drawn > _TICK_SECONDS):
                 seen, drawn = progress.version, time.monotonic()
                 yield _message(render(request, "_progress.html", progress=progress))
-            if event is not None and event.data["state"] != state:
-                state = event.data["state"]
+            if event is not None and event.data["state"] != state.value:
+                state = State(event.data["state"])
+                is_live = site.is_live(job, state)
+                yield _changed(state)
+            elif is_live and not site.is_live(job, state):
+                is_live = False
                 yield _changed(state)
             elif progress is None and time.monotonic() - drawn > PULSE_SECONDS:
                 drawn = time.monotonic()
                 yield _SILENCE
 
 
-def _changed(state: str) -> bytes:
-    return f"event: state\ndata: {state}\n\n".encode()
+def _changed(state: State) -> bytes:
+    return f"event: state\ndata: {state.value}\n\n".encode()
 
 
 def _message(text: str) -> bytes:
