@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from standins.fronts import Front
+from standins.fronts import Front, configure
 from standins.workshop import Workshop
 
 from vdo.job import State
@@ -266,3 +266,19 @@ def test_events_of_a_running_job_have_its_progress(web: Front) -> None:
     assert {"job", "phase", "task", "tool", "text"} <= kinds
     other = web.client.get("/api/events?seconds=0.1&job=2", headers={"last-event-id": "0"}).text
     assert other == "retry: 2000\n\n"
+
+
+def test_a_configuration_that_changes_counts_for_every_request_from_then_on(
+    web: Front, shop: Workshop, home: Path, tmp_path: Path
+) -> None:
+    """Requests are answered by several threads: none of them goes on with what it read before."""
+    shop.job("One", {"a": "1\n"})
+    for _ in range(8):
+        assert web.post("/api/jobs", {"title": "x", "agent": "later"}, 409)["code"] == "agent-unavailable"
+    configure(home, f"agents:\n  later: {{command: 'true'}}\ndeploy_roots: [{tmp_path / 'second'}]\n")
+    for _ in range(8):
+        web.post("/api/jobs", {"title": "x", "agent": "later", "queue": True}, 201)
+        assert web.post("/api/jobs/1/deploy")["target"] == str(tmp_path / "second")
+    configure(home, "nonsense: 1\n")
+    assert "nonsense" in web.client.post("/api/jobs/1/deploy").json()["detail"]
+    assert web.get("/api/jobs/1")["title"] == "One"

@@ -21,10 +21,16 @@ _Task = tuple["Future[object]", Callable[[Service], object]]
 
 
 class Clerks:
-    """A pool of `count` threads, ended by `close`."""
+    """A pool of `count` threads, ended by `close`.
 
-    def __init__(self, open_service: OpenService, count: int, name: str) -> None:
+    A service keeps the configuration that it read first: each thread opens a new one when `stamp` says another thing.
+    """
+
+    def __init__(
+        self, open_service: OpenService, count: int, name: str, stamp: Callable[[], object] = lambda: None
+    ) -> None:
         self._open = open_service
+        self._stamp = stamp
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._serve, name=f"{name}-{number}") for number in range(count)]
         for thread in self._threads:
@@ -44,9 +50,12 @@ class Clerks:
             thread.join()
 
     def _serve(self) -> None:
-        service = self._open()
+        stamp, service = self._stamp(), self._open()
         try:
             while (task := self._tasks.get()) is not None:
+                if (now := self._stamp()) != stamp:
+                    service.close()
+                    stamp, service = now, self._open()
                 _answer(service, *task)
         finally:
             service.close()

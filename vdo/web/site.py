@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from vdo import progress
+from vdo.config.settings import config_folder
 from vdo.job import State
 from vdo.service.opened import Flags
 from vdo.service.service import Service
@@ -56,15 +57,23 @@ class Site:
 
     @cached_property
     def readers(self) -> Clerks:
-        return Clerks(self.open_service, _READERS, "reader")
+        return Clerks(self.open_service, _READERS, "reader", self._configured)
 
     @cached_property
     def writers(self) -> Clerks:
-        return Clerks(self.open_service, _WRITERS, "writer")
+        return Clerks(self.open_service, _WRITERS, "writer", self._configured)
 
     @cached_property
     def worker(self) -> Worker:
         return Worker(self.open_service, self.workers, self._observe)
+
+    def _configured(self) -> object:
+        """What changes with the user's configuration: all threads go by the same, without a new start of the server."""
+        try:
+            seen = (config_folder(self.environ) / "config.yaml").stat()
+        except OSError:
+            return None
+        return seen.st_mtime_ns, seen.st_size, seen.st_ino
 
     async def read(self, question: Callable[[Service], T]) -> T:
         return await self.readers.ask(question)
