@@ -471,3 +471,12 @@ def test_only_what_was_built_beside_a_job_is_offered_for_a_merge(visitor: TestCl
 
     assert (offered(1), offered(2), offered(tip.id), offered(7)) == ([], ["7", "3"], ["7"], ["6", "4", "3", "2"])
     assert "/new?kind=merge&amp;extends=1" in visitor.get("/jobs/1").text
+
+
+def test_the_form_says_beforehand_that_there_is_no_agent(visitor: TestClient, web: Front, home: Path) -> None:
+    assert "no agent is configured" not in visitor.get("/new").text
+    configure(home, "agents:\n  mine: {command: 'true'}\n")
+    assert "no agent is configured, and ANTHROPIC_API_KEY is not set: choose one" in text_of(visitor.get("/new").text)
+    configure(home, "deploy_roots: []\n")
+    page = text_of(visitor.get("/new").text)
+    assert "add one to" in page and "config.yaml" in page

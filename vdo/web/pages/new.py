@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
 
-from vdo.errors import UsageError, VdoError
+from vdo.errors import AgentUnavailable, UsageError, VdoError
 from vdo.job import Job, State
 from vdo.service.previews import context_size
 from vdo.service.service import Service
@@ -91,10 +91,21 @@ async def _show(request: Request, draft: Draft, *, problem: VdoError | None = No
             "others": parents(service, other, draft.merges),
             "agents": sorted(service.config.agents),
             "default_agent": service.config.agent,
+            "no_default": _no_default(service),
+            "user_file": service.config.user_file,
         }
 
     values = await site.read(ask)
     return page(request, "new.html", values, draft=draft, problem=problem, search=search, other=other, status=status)
+
+
+def _no_default(service: Service) -> AgentUnavailable | None:
+    """Why a job without a named agent would be refused: better said before a form is filled in."""
+    try:
+        service.intake.check_agent(None)
+    except AgentUnavailable as problem:
+        return problem
+    return None
 
 
 def _chosen(job: int | None) -> Sequence[int]:
