@@ -17,7 +17,8 @@ from vdo import progress
 from vdo.errors import BranchMoved, JobBusy, JobStateError, RefConflict, Stopped, UsageError
 from vdo.job import State
 from vdo.leftovers import marked
-from vdo.pipeline.desk import Desk, Surroundings
+from vdo.pipeline.desk import Desk
+from vdo.pipeline.surroundings import Surroundings
 from vdo.store import checkout, claims
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +16,11 @@ from vdo.job import EMPTY_TREE, Job, JobId, Oid, State
 from vdo.outcome import CheckReport, Plan
 from vdo.pipeline import record
 from vdo.pipeline.agents import can_work
-from vdo.pipeline.approvals import Approvals
 from vdo.pipeline.briefing import brief
 from vdo.pipeline.checks import Checker
 from vdo.pipeline.confining import run_agent
 from vdo.pipeline.ledger import Account, within
+from vdo.pipeline.surroundings import Surroundings
 from vdo.process import Completed
 from vdo.sandbox.contract import Access
 from vdo.sandbox.guards import protected
@@ -35,7 +34,7 @@ from vdo.tree import Content, Entry, Tree
 from vdo.work import Agent, Briefing
 
 if TYPE_CHECKING:
-    from vdo.pipeline.conflicts import Merger, Progress
+    from vdo.pipeline.conflicts import Progress
 
 EXITED = "exited"
 """Not empty in the record once a command agent has ended well: its only checkpoint, it is not started again."""
@@ -44,25 +43,6 @@ _HALF_DONE = "half-done/"
 
 class TimeOver(Stopped):
     """The seconds of the job's budget are over."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Surroundings:
-    """What all jobs of one process share."""
-
-    config: Config
-    """The user's."""
-    environ: Mapping[str, str]
-    configure: Callable[[bytes], Config] | None = None
-    """The same with the limits that the `.vdo.yaml` of a tree lowers; raises ConfigError."""
-    observe: progress.Observer = progress.ignore
-    stop: threading.Event = dataclasses.field(default_factory=threading.Event)
-    allow_setup: bool = False
-    approve: Callable[[JobId, str, tuple[str, ...]], bool] | None = None
-    """Asks the user whether a job's setup (its command, the files that it sees) may run; None: nobody to ask."""
-    approvals: Approvals = dataclasses.field(default_factory=Approvals)
-    merger: Merger | None = None
-    """Merges trees; given by the service, as the package `merge` is no part of the pipeline."""
 
 
 class Desk:

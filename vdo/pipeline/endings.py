@@ -9,9 +9,10 @@ from collections.abc import Callable
 from vdo.errors import JobBusy, JobStateError, UsageError
 from vdo.job import Job, State
 from vdo.pipeline import record
-from vdo.pipeline.desk import EXITED, Desk, Surroundings
+from vdo.pipeline.desk import EXITED, Desk
 from vdo.pipeline.record import RecordFiles
 from vdo.pipeline.run import RUNNABLE, end_cancelled, keep_leftovers
+from vdo.pipeline.surroundings import Surroundings
 from vdo.spec import Budget
 from vdo.store import checkout, claims, trash
 from vdo.store.repository import Repository

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from vdo.job import Job, Oid
-from vdo.pipeline.desk import Desk, Surroundings
+from vdo.pipeline.desk import Desk
+from vdo.pipeline.surroundings import Surroundings
 from vdo.store import claims, trees
 from vdo.store.repository import Repository
 

@@ -7,8 +7,9 @@ import dataclasses
 from vdo.errors import Cancelled, RefConflict, Stopped, VdoError
 from vdo.job import Job, JobId, State
 from vdo.outcome import Outcome, Result
-from vdo.pipeline.desk import Desk, Surroundings, TimeOver
+from vdo.pipeline.desk import Desk, TimeOver
 from vdo.pipeline.stages import remaining
+from vdo.pipeline.surroundings import Surroundings
 from vdo.progress import Phase
 from vdo.secrets import known
 from vdo.store import checkout, claims

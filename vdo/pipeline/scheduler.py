@@ -11,8 +11,8 @@ from vdo import progress
 from vdo.errors import JobBusy, Stopped
 from vdo.job import Job, JobId, JobRef, State
 from vdo.pipeline.briefing import has_result
-from vdo.pipeline.desk import Surroundings
 from vdo.pipeline.run import RUNNABLE, run_job
+from vdo.pipeline.surroundings import Surroundings
 from vdo.store import created
 from vdo.store.index import Query
 from vdo.store.reader import Reader

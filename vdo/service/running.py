@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from vdo import progress
 from vdo.errors import JobStateError, UsageError
 from vdo.job import Job, JobId, State
-from vdo.pipeline.desk import Surroundings
 from vdo.pipeline.run import RUNNABLE
 from vdo.pipeline.scheduler import Ended, Schedule, pending, with_unfinished_parents
+from vdo.pipeline.surroundings import Surroundings
 from vdo.pipeline.waiting import Waiting, all_waiting
 from vdo.service.merger import Ladder
 from vdo.service.opened import Opened

@@ -91,8 +91,8 @@ class Service(Opened):
 
     def cancel(self, name: str) -> Job:
         """Stop a job, wherever it runs; it is cancelled, with all its processes ended, when this returns."""
-        from vdo.pipeline.desk import Surroundings
         from vdo.pipeline.endings import cancel
+        from vdo.pipeline.surroundings import Surroundings
 
         return cancel(self.repository, self.reader.find(name), lambda: Surroundings(self.config, self.environ))
 

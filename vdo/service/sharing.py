@@ -96,8 +96,8 @@ class Sharing:
         return self._host() if has_pulls(self._repository, self._remote.name, address) else None
 
     def _judge(self, job: Job, tree: Oid) -> bool:
-        from vdo.pipeline.desk import Surroundings
         from vdo.pipeline.judging import is_green
+        from vdo.pipeline.surroundings import Surroundings
 
         service = self._service
         around = Surroundings(service.config, service.environ, stop=threading.Event())
