@@ -49,6 +49,12 @@ def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return make
 
 
+def test_a_job_says_what_is_wrong_with_its_configuration(run, agent):
+    failed = run("new", "t", "--agent", agent("cat > /dev/null; echo 'checks: [true]' > .vdo.yaml"))
+    assert failed.exit_code == 1 and ".vdo.yaml:1:10: " in failed.stderr
+    assert run("show", "1").stdout.count(".vdo.yaml:1:10: ")
+
+
 def test_new_builds_a_job_and_extend_builds_on_it(run, ask, agent):
     first = run("new", "Hello", "-d", "Say hello", "--agent", agent())
     assert first.exit_code == 0, first.output
@@ -485,6 +491,8 @@ def test_doctor_survives_a_machine_without_room(run, monkeypatch):
 def test_an_agent_that_does_not_plan_is_refused(run, ask, agent):
     result = run("new", "t", "--plan-only", "--agent", agent())
     assert result.exit_code == 2 and "does not plan" in result.stderr
+    result = run("new", "t", "--model", "large", "--agent", agent())
+    assert result.exit_code == 2 and "chooses its model itself" in result.stderr and "--model large" in result.stderr
     assert ask("list")["jobs"] == []
     run("new", "t", "--agent", agent(), "--queue")
     assert "has no plan yet" in run("plan", "1").stderr

@@ -29,6 +29,8 @@ from vdo.tree import Tree
 if TYPE_CHECKING:
     from vdo.pipeline.desk import Desk
 
+UNREADABLE = f"read {FILE}"
+"""What stands for the checks where the file that names them cannot be read."""
 SHOWN_OUTPUT = 64 * 1024
 """Bytes of one check's output that are kept: head and tail, with what was cut said between."""
 
@@ -85,7 +87,7 @@ class Checker:
         try:
             commands = self.commands(tree)
         except ConfigError as problem:
-            return CheckReport((CheckResult(f"read {FILE}", False, 0.0, f"{problem}\n{problem.hint}"),))
+            return CheckReport((CheckResult(UNREADABLE, False, 0.0, f"{problem}\n{problem.hint}"),))
         if not commands:
             return CheckReport()
         desk = self._desk

@@ -10,6 +10,7 @@ from vdo.job import State
 from vdo.outcome import DONE, CheckReport, Outcome, Result
 from vdo.pipeline import record
 from vdo.pipeline.agents import agent_of
+from vdo.pipeline.checks import UNREADABLE
 from vdo.pipeline.desk import Desk
 from vdo.sandbox.leaks import secrets_in
 from vdo.secrets import known
@@ -140,8 +141,10 @@ def _failure(report: CheckReport) -> str:
 
 
 def _red(report: CheckReport) -> str:
-    commands = ", ".join(f"`{result.command}`" for result in report.results if not result.passed)
-    return f"the checks failed: {commands}"
+    red = [result for result in report.results if not result.passed]
+    if red and red[0].command == UNREADABLE:
+        return red[0].output.partition("\n")[0]
+    return "the checks failed: " + ", ".join(f"`{result.command}`" for result in red)
 
 
 def changes_note(desk: Desk) -> str:

@@ -58,7 +58,7 @@ class Intake:
             description=clean_description(request.description),
             extends=parents[0] if parents else None,
             merges=tuple(parents[1:]),
-            agent=self.check_agent(request.agent, plans=request.plan_only),
+            agent=self.check_agent(request.agent, model=request.model, plans=request.plan_only),
             model=request.model,
             checks=_checks(request.checks),
             budget=request.budget or Budget(),
@@ -69,16 +69,21 @@ class Intake:
         )
         return self._record(spec, request.extra)
 
-    def check_agent(self, name: str | None, *, plans: bool = False) -> str | None:
+    def check_agent(self, name: str | None, *, model: str | None = None, plans: bool = False) -> str | None:
         """The agent as it is recorded; raises AgentUnavailable when the one that a job would get cannot be had.
 
-        With `plans` one that does not plan is refused with a UsageError.
+        UsageError for one that would not do as it is told: plan with `plans`, use the `model`.
         """
         settings = settings_of(name, self._opened.config, self._opened.environ)
         if plans and settings.kind == "command":
             raise UsageError(
                 f"this agent does not plan: {settings.command}",
                 hint="leave out --plan-only, or name an agent that plans: --agent claude",
+            )
+        if model is not None and settings.kind == "command":
+            raise UsageError(
+                f"a command line chooses its model itself: {settings.command}",
+                hint=f"leave out --model {model}, and say it in the command line as that agent wants it",
             )
         # Whoever runs the job may do so from another folder.
         return f"replay:{settings.file}" if name and name.startswith("replay:") and settings.file else name
@@ -134,7 +139,7 @@ class Intake:
         if len(names) < 2:
             raise UsageError("a merge needs at least two jobs or revisions", hint="vdo merge 51 52")
         if agent is not None or on_conflict == "agent":
-            agent = self.check_agent(agent)
+            agent = self.check_agent(agent, model=model)
         parents = [self._parent(name) for name in names]
         self._check_merge(parents, on_conflict, unrelated=unrelated)
         joined = ", ".join(map(str, parents[:-1])) + f" and {parents[-1]}"
