@@ -148,6 +148,15 @@ def test_checks_of_the_command_line_come_before_those_of_the_plan(project, tmp_p
     assert [check.command for check in project.service.readings.show("1").checks] == ["true"]
 
 
+def test_what_a_check_of_the_job_itself_leaves_misleads_no_other(project, tmp_path):
+    agent = creating(tmp_path, {"a.txt": "a\n", ".vdo.yaml": "checks: ['touch trap']\n"})
+
+    job = project.make(agent=agent, checks=("test ! -e trap",))
+
+    assert (job.state, job.checks) == (State.COMPLETED, "passed")
+    assert [check.command for check in project.service.readings.show("1").checks] == ["test ! -e trap", "touch trap"]
+
+
 def test_an_unreadable_configuration_of_the_agent_comes_back_as_a_red_check(project, serve):
     server = serve(
         [

@@ -54,28 +54,30 @@ class Checker:
         return self._protects
 
     def commands(self, tree: Tree) -> tuple[str, ...]:
-        """The parents' checks, the tree's own and those of the command line; each once. Raises ConfigError.
+        """The parents' checks, those of the command line and the tree's own; each once. Raises ConfigError.
 
         The parents' count so that a job cannot weaken what it is judged by; a rollback is judged by its target's own.
+        Those that the job itself brings come last: what they leave in the folder can mislead no other.
         """
         desk = self._desk
-        found = list(project_of(tree).checks)
-        if desk.spec.rollback_to is None:
-            for commit in self._parents():
-                found = [*_trusted(desk.repository.tree(commit)).checks, *found]
+        own = list(project_of(tree).checks)
+        if desk.spec.rollback_to is not None:
+            return tuple(dict.fromkeys([*own, *desk.spec.checks]))
         if desk.spec.extends is None and FILE not in tree and desk.plan is not None:
-            found += desk.plan.checks if not desk.spec.checks else ()
-        return tuple(dict.fromkeys([*found, *desk.spec.checks]))
+            own += desk.plan.checks if not desk.spec.checks else ()
+        return tuple(dict.fromkeys([*self._inherited(), *desk.spec.checks, *own]))
 
     def announced(self, tree: Tree) -> tuple[str, ...]:
         """The same as far as it is known before the work: a `.vdo.yaml` that cannot be read names none."""
         try:
             return self.commands(tree)
         except ConfigError:
-            inherited = [
-                check for commit in self._parents() for check in _trusted(self._desk.repository.tree(commit)).checks
-            ]
-            return tuple(dict.fromkeys([*inherited, *self._desk.spec.checks]))
+            return tuple(dict.fromkeys([*self._inherited(), *self._desk.spec.checks]))
+
+    def _inherited(self) -> list[str]:
+        """What the parents are judged by."""
+        repository = self._desk.repository
+        return [check for commit in self._parents() for check in _trusted(repository.tree(commit)).checks]
 
     def _parents(self) -> Iterator[Oid]:
         if self._desk.entry.base is not None:
