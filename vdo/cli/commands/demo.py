@@ -74,9 +74,16 @@ def demo_command(session: Session, folder: Path | None, agent: str | None) -> No
 
 def _looks(repository: str) -> list[str]:
     """What to type next, a command a line; `vdo` as it was called where it is not on the PATH (`make demo`)."""
-    called = "vdo" if shutil.which("vdo") else shlex.quote(sys.argv[0])
+    called = "vdo" if shutil.which("vdo") else _as_called()
     where = shlex.quote(repository)
     return [
         f"git -C {where} log --graph --oneline --branches",  # with --all the journals' steps would be among them
         *(f"{called} -C {where} {command}" for command in ("list", "show @", "log 1", "diff 5")),
     ]
+
+
+def _as_called() -> str:
+    called = Path(sys.argv[0])
+    if called.name != "vdo":  # as `python -m vdo`, or by another program that has its own name there
+        called = Path(sys.executable).with_name("vdo")
+    return shlex.quote(str(called)) if called.is_file() else f"{shlex.quote(sys.executable)} -m vdo"
