@@ -86,6 +86,23 @@ def test_a_known_secret_is_found_whatever_its_form():
     assert "horse" not in repr(found)
 
 
+@pytest.mark.parametrize(
+    "before", [b"\0\1\xff\n", b"x\n" * (2 << 20), b"", b"one\ntwo: "], ids=["binary", "huge", "alone", "text"]
+)
+@pytest.mark.parametrize("secret", ["correct horse battery", "-----BEGIN-----\ncorrect horse\n-----END-----"])
+def test_a_known_secret_is_found_in_any_file(before, secret):
+    found = secrets_in(*written("data.bin", before + secret.encode() + b"\n"), Secrets({"MY_KEY": secret}))
+
+    assert found == (Finding("data.bin", before.count(b"\n") + 1, "the value of MY_KEY"),)
+
+
+def test_a_known_secret_is_found_in_the_target_of_a_link():
+    old, after = written("link", "x")
+    after.changes["link"] = Content(Mode.SYMLINK, b"correct horse battery")
+
+    assert [each.path for each in secrets_in(old, after, Secrets({"MY_KEY": "correct horse battery"}))] == ["link"]
+
+
 @pytest.mark.parametrize("data", [b"\0\1" + AWS.encode(), b"", b"\xff\xfe\xfa" * 100])
 def test_binary_files_are_left_out(data):
     assert secrets_in(*written("image.bin", data)) == ()

@@ -17,7 +17,7 @@ ALLOW = "pragma: allowlist secret"
 """In a comment at the end of a line, it says that what is there only looks like a secret."""
 
 MAX_BYTES = 2 << 20
-"""Of a file; what is longer is data, and line by line it would take minutes."""
+"""Of a file; in what is longer only known secrets are looked for: line by line it would take minutes."""
 
 # Each looks for the form of one provider's keys. Left out are those that look for anything unusual (the entropy
 # detectors), for words (`password = "..."`) and for addresses: test data and examples are full of these.
@@ -63,13 +63,16 @@ def secrets_in(before: Tree, after: Tree, known: Secrets | None = None) -> tuple
 
     What was there before is inherited as it is: it is no news, and no job of this one's.
     """
-    found: set[Finding] = set()
+    values = known.values if known is not None else {}
+    found = {
+        Finding(path, line, f"the value of {name}")
+        for path in (_changed(before, after) if values else ())
+        for line, name in _known_in(after.read(path), values)
+    }
     texts = dict(_texts(before, after))
     scanned = _scan({path: new for path, (_, new) in texts.items()})
     for path, (old, new) in texts.items():
         lines = new.split("\n")
-        for number, name in _known_in(lines, known or Secrets()):
-            found.add(Finding(path, number, f"the value of {name}"))
         inherited = set(old.split("\n"))
         for number, kind in scanned[path]:
             if not 0 < number <= len(lines) or lines[number - 1] not in inherited:
@@ -77,15 +80,19 @@ def secrets_in(before: Tree, after: Tree, known: Secrets | None = None) -> tuple
     return tuple(sorted(found, key=lambda each: (each.path, each.line, each.kind)))
 
 
-def _texts(before: Tree, after: Tree) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Changed files, as they were and as they are; binary and huge ones are left out."""
+def _changed(before: Tree, after: Tree) -> Iterator[str]:
     for path, action in differences(before, after):
-        if action is Action.DELETED or after.mode(path) in (Mode.SYMLINK, Mode.SUBMODULE):
-            continue
+        if action is not Action.DELETED and after.mode(path) is not Mode.SUBMODULE:
+            yield path
+
+
+def _texts(before: Tree, after: Tree) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Changed files, as they were and as they are; binary and huge ones and links are left out."""
+    for path in _changed(before, after):
         data = after.read(path)
-        if b"\0" in data[:8192] or len(data) > MAX_BYTES:
+        if b"\0" in data[:8192] or len(data) > MAX_BYTES or after.mode(path) is Mode.SYMLINK:
             continue
-        old = before.read(path) if action is Action.MODIFIED and before.mode(path) is not Mode.SUBMODULE else b""
+        old = before.read(path) if path in before and before.mode(path) is not Mode.SUBMODULE else b""
         yield path, (_text(old), _text(data))
 
 
@@ -94,11 +101,14 @@ def _text(data: bytes) -> str:
     return data.decode("ascii", "replace").replace("\ufffd", "?").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _known_in(lines: list[str], known: Secrets) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(lines, start=1):
-        name = known.find(line) if known.values else None
-        if name is not None:
-            yield number, name
+def _known_in(data: bytes, values: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    """Looked for byte by byte, so in files of any kind and size, and over line ends."""
+    for name, value in values.items():
+        secret = value.encode("utf-8", "surrogateescape")
+        at = data.find(secret)
+        while at >= 0:
+            yield data.count(b"\n", 0, at) + 1, name
+            at = data.find(secret, at + len(secret))
 
 
 def _scan(texts: Mapping[str, str]) -> dict[str, list[tuple[int, str]]]:
