@@ -50,7 +50,7 @@ def test_a_remote_that_is_not_there(run, agent):
     run("new", "Hello", "--agent", agent())
     assert "remote: there is no origin" in run("doctor").stdout
     result = run("push", "--remote", "nowhere")
-    assert result.exit_code == 2
+    assert result.exit_code == 3
     assert "there is no remote 'nowhere'" in result.stderr and "git remote add nowhere URL" in result.stderr
 
 

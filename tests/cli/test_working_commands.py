@@ -568,9 +568,11 @@ def test_a_read_only_repository_can_be_read_and_says_why_it_cannot_be_written(jo
         made = subprocess.run(
             rights.bound_by_permissions(*vdo, "new", "t", "--agent", agent()), capture_output=True, text=True
         )
+        examined = subprocess.run(rights.bound_by_permissions(*vdo, "doctor"), capture_output=True, text=True)
 
     assert listed.returncode == 0 and "Platform shell" in listed.stdout, listed.stderr
     assert made.returncode == 3 and "cannot be written" in made.stderr, made.stderr
+    assert examined.returncode == 3 and f"WRONG  {platform.path} cannot be written" in examined.stdout, examined.stdout
 
 
 def test_a_plan_only_job_waits_for_run(run, ask, platform, agent, tmp_path):

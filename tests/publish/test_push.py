@@ -12,7 +12,7 @@ from standins.git_host import Cut, GitHost
 from standins.publish_setup import GIT_TOKEN, NAME, connect
 from standins.workshop import Workshop
 
-from vdo.errors import IdentityMissing, RemoteError, UsageError
+from vdo.errors import IdentityMissing, RemoteError
 from vdo.job import JobId, State
 from vdo.publish.push import Outcome, Pushed, PushReport, push
 from vdo.publish.remote import Remote
@@ -370,7 +370,7 @@ class TestWhatGoesWrong:
         ],
     )
     def test_a_remote_that_is_not_configured(self, shop: Workshop, name: str, message: str) -> None:
-        with pytest.raises(UsageError, match=message) as failed:
+        with pytest.raises(RemoteError, match=message) as failed:
             Remote(shop.repository, name)
         assert "secret99" not in str(failed.value) + failed.value.hint
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vdo import secrets
-from vdo.errors import RemoteError, UsageError
+from vdo.errors import RemoteError
 from vdo.job import Oid
 from vdo.process import clean_environ
 from vdo.stopping import unless_stopped
@@ -86,12 +86,12 @@ class Remote:
     def _find_url(self) -> str:
         done = self._run("remote", "get-url", "--", self.name)
         if done.returncode and re.search("[:/@]", self.name):
-            raise UsageError(
+            raise RemoteError(
                 f"{self.redact(self.name)!r} is not the name of a remote",
                 hint="give the address a name first: git remote add NAME ADDRESS, then --remote NAME",
             )
         if done.returncode:
-            raise UsageError(
+            raise RemoteError(
                 f"there is no remote {self.name!r}",
                 hint=f"git remote add {self.name} URL, or name another: "
                 "--remote of push and sync, `remote:` in the configuration",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -43,6 +44,7 @@ def examine(opened: Opened) -> Iterator[Finding]:
         yield from _attempt("sandbox", lambda: _sandbox(opened))
         yield from _agents(opened)
         yield from _attempt("remote", lambda: _remote(opened))
+    yield from _writable(opened)
     yield from _repository(opened)
     yield from _branches(opened)
 
@@ -111,6 +113,17 @@ def _agent(opened: Opened, name: str | None) -> str:
     settings = settings_of(name, opened.config, opened.environ)
     agents.load(settings, opened.environ, prompts=opened.config.prompts)
     return f"{settings.name} ({settings.kind})"
+
+
+def _writable(opened: Opened) -> Iterator[Finding]:
+    """What jobs write to; what is not there yet is made in the folder above."""
+    where = opened.location.common_dir
+    needed = (where, where / "objects", where / "refs", opened.location.own)
+    for path in needed:
+        if path.exists() and not os.access(path, os.W_OK | os.X_OK):
+            hint = f"run vdo as the user who owns it, or give yourself the right: chmod u+w {path}"
+            yield Finding(False, f"{path} cannot be written: jobs can be looked at, and none can be made", hint)
+            return
 
 
 def _repository(opened: Opened) -> Iterator[Finding]:
