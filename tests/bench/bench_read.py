@@ -8,12 +8,14 @@ import tempfile
 from pathlib import Path
 
 from bench import many
+from bench.installed import compile_package
 from bench.pairs import measure, report
 
 JOBS = 10_000
 
 
 def main() -> bool:
+    compile_package()
     vdo = str(Path(sys.executable).with_name("vdo"))
     with tempfile.TemporaryDirectory(prefix="vdo-bench-") as folder:
         repository = Path(folder, "many.git")
