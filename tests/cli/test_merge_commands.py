@@ -27,12 +27,15 @@ def branches(run, tmp_path: Path):
         assert made.exit_code == 0, made.output
 
 
-def test_a_forecast_says_what_would_meet_and_changes_nothing(run, ask, branches):
+def test_a_forecast_says_what_would_meet_and_changes_nothing(run, ask, branches, monkeypatch):
+    def forecast() -> dict[str, str]:
+        (pair,) = ask("merge", "2", "3", "--dry-run")["pairs"]
+        return {file["path"]: file["how"].split(":")[0] for file in pair["files"]}
+
+    assert forecast() == {"app.py": "syntax", "notes.txt": "person"}, "nobody else is there"
+    monkeypatch.setenv("VDO_AGENT", "true")
+    assert forecast() == {"app.py": "syntax", "notes.txt": "agent"}
     (pair,) = ask("merge", "2", "3", "--dry-run")["pairs"]
-    assert {file["path"]: file["how"].split(":")[0] for file in pair["files"]} == {
-        "app.py": "syntax",
-        "notes.txt": "agent",
-    }
     assert len(ask("list")["jobs"]) == 3
     assert "#2 and #3: 2 files" in run("merge", "#2", "job/3", "--dry-run").stdout
     assert ask("project", "1")["forecasts"] == [pair]

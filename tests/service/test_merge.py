@@ -102,7 +102,7 @@ def test_a_forecast_is_kept_and_is_what_happens(project):
     (pair,) = forecasts.of_project("1")
     assert {file.path: file.how for file in pair.forecast.files} == {
         "app.py": "syntax: imports, entries",
-        "text": "agent",
+        "text": "person",  # no agent is configured
     }
     assert pair.forecast.merged == ("long",)
     (kept,) = (project.folder / "vdo" / "forecasts").iterdir()

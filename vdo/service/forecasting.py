@@ -6,13 +6,14 @@ import contextlib
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vdo.job import Job, JobRef, Parent, Revision
 from vdo.merge.forecast import Forecast, ForecastFile, forecast
 from vdo.merge.threeway import Relation, Side
 from vdo.merge.workbench import Workbench
+from vdo.pipeline.agents import can_work
 from vdo.service.service import Service
 
 _FORM = 2
@@ -47,9 +48,9 @@ class Forecasts:
     def of(self, names: Sequence[str]) -> list[Pair]:
         """Every pair of these jobs and revisions; raises what naming them raises."""
         sides = [self._side(name) for name in names]
-        return [
-            Pair(ours.name, theirs.name, self._pair(ours, theirs)) for ours, theirs in itertools.combinations(sides, 2)
-        ]
+        pairs = [(ours, theirs, self._pair(ours, theirs)) for ours, theirs in itertools.combinations(sides, 2)]
+        asked = "agent" if can_work(None, self._service.config, self._service.environ) else "person"
+        return [Pair(ours.name, theirs.name, _left_to(asked, found)) for ours, theirs, found in pairs]
 
     def of_project(self, name: str) -> list[Pair]:
         """Every pair of a project's tips."""
@@ -76,6 +77,12 @@ class Forecasts:
             found = forecast(bench, ours, theirs)
         _keep(path, found)
         return found
+
+
+def _left_to(asked: str, found: Forecast) -> Forecast:
+    """Without an agent a person is asked in its place. Not kept: that is of this user at this moment."""
+    files = (replace(file, how=asked) if file.how == "agent" else file for file in found.files)
+    return replace(found, files=tuple(files))
 
 
 def _load(data: bytes) -> Forecast:
