@@ -88,6 +88,13 @@ def test_a_job_is_named_in_every_documented_way(ask, jobs):
         assert ask("show", name)["id"] == 4
 
 
+def test_a_job_that_did_not_run_yet_has_no_files(run, ask, platform):
+    run("new", "Later", "--queue", "--agent", "true")
+    found = run("files", "1")
+    assert (found.exit_code, found.stdout) == (0, "") and "job #1 is queued and has no files yet" in found.stderr
+    assert ask("files", "1")["files"] == []
+
+
 def test_files_name_the_origin_of_each(run, ask, jobs):
     assert run("files", "4").stdout.splitlines() == [
         "created    report.py  wrote report.py",

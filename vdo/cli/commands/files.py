@@ -27,5 +27,7 @@ def files_command(session: Session, job: str) -> None:
     if session.json:
         output.document({"id": found.id, "files": [file.to_json() for file in files]})
         return
+    if not files:
+        output.tell(session, f"job #{found.id} is {session.readings.reader.state(found).value} and has no files yet")
     for line in file_lines(files):
         output.say(line)
