@@ -231,6 +231,23 @@ class TestPlainGit:
         assert told(sync(shop.repository, origin, GREEN)) == []
         assert (shop.branch("job/2"), shop.branch("job/3")) == (tip, jobs[2].commit)
 
+    def test_each_project_is_brought_onto_the_branch_that_it_goes_to(
+        self, shop: Workshop, jobs: list[Job], host: GitHost, origin: Remote, api: GitHubApi, team: HostRepository
+    ) -> None:
+        shop.git("branch", "develop", "main")
+        shop.git("push", "-q", str(host.path(NAME)), "develop")
+        four = shop.job("Four", {"four.py": "4\n"}, extends="develop")
+        five = shop.job("Five", {"five.py": "5\n"}, extends=four)
+        push_all(shop, origin)
+        merge(team, "job/4", "squash", base="develop")
+        report = sync(shop.repository, origin, GREEN)
+
+        assert told(report) == [(4, "MERGED"), (5, "REPLAYED")]
+        assert "origin/develop has it" in report.events[0].text
+        assert shop.git("log", "-1", "--format=%P", "job/5") == f"{five.commit} {team.branch('develop')}"
+        assert shop.branch("job/2") == jobs[1].commit
+        assert told(sync(shop.repository, origin, GREEN)) == []
+
     def test_red_checks_leave_the_branch(
         self, shop: Workshop, jobs: list[Job], origin: Remote, api: GitHubApi, team: HostRepository
     ) -> None:

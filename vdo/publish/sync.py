@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -86,45 +86,63 @@ def sync(
     """
     listing = remote.list()
     aim = target or listing.head or "main"
-    before = repository.refs.read(f"{TRACKING}{remote.name}/{aim}")
-    _fetch(repository, remote, listing, aim)
     jobs = repository.jobs(Query(state=State.COMPLETED))[::-1]
+    goals = _goals(repository, Names(repository, remote.name, listing), jobs, aim)
+    before = {goal: repository.refs.read(f"{TRACKING}{remote.name}/{goal}") for goal in {aim, *goals.values()}}
+    _fetch(repository, remote, listing, before.keys())
     log(f"{remote.name}: {len(listing.branches)} branches")
-    events = _Syncing(repository, remote.name, listing, aim, judge, pulls).run(jobs, before)
+    events = _Syncing(repository, remote.name, listing, aim, goals, judge, pulls).run(jobs, before)
     return SyncReport(remote.name, aim, tuple(events), tuple(remote_jobs(repository, remote.name)))
 
 
-def _fetch(repository: Repository, remote: Remote, listing: Listing, target: str) -> None:
+def _goals(repository: Repository, names: Names, jobs: list[Job], target: str) -> dict[JobId, str]:
+    """The branch that each job goes to in the end. Parents come before their children."""
+    found: dict[JobId, str] = {}
+    for job in jobs:
+        parent = repository.by_ref(job.extends) if isinstance(job.extends, JobRef) else None
+        goal = found.get(parent.id, target) if parent is not None else names.goal(job.extends, target)
+        found[job.id] = target if goal.startswith("job/") else goal  # a colleague's job is on its way there itself
+    return found
+
+
+def _fetch(repository: Repository, remote: Remote, listing: Listing, goals: Collection[str]) -> None:
     known = reffiles.below(repository.location.common_dir, f"{TRACKING}{remote.name}/")
     wanted = [
         name
         for name, oid in listing.branches.items()
-        if (name == target or name.startswith("job/")) and known.get(f"{TRACKING}{remote.name}/{name}") != oid
+        if (name in goals or name.startswith("job/")) and known.get(f"{TRACKING}{remote.name}/{name}") != oid
     ]
     remote.fetch(wanted)
 
 
 class _Syncing:
     def __init__(
-        self, repository: Repository, remote: str, listing: Listing, target: str, judge: Judge, pulls: Pulls | None
+        self,
+        repository: Repository,
+        remote: str,
+        listing: Listing,
+        target: str,
+        goals: Mapping[JobId, str],
+        judge: Judge,
+        pulls: Pulls | None,
     ) -> None:
         self._repository, self._remote, self._listing, self._target = repository, remote, listing, target
-        self._judge, self._pulls = judge, pulls
+        self._goals, self._judge, self._pulls = goals, judge, pulls
         self._names = Names(repository, remote, listing)
-        self._tip = listing.branch(target)
         self._landed: dict[JobId, bool] = {}
         self._events: list[Event] = []
 
-    def run(self, jobs: list[Job], target_before: Oid | None) -> list[Event]:
+    def run(self, jobs: list[Job], goals_before: Mapping[str, Oid | None]) -> list[Event]:
         jobs = [job for job in jobs if self._is_there(job)]
         for job in jobs:
             self._advance(job)
         if self._pulls is not None:
             self._events += self._pulls.look(jobs, self._names)
-        self._find_merged(jobs, target_before)
         for job in jobs:
-            if self._tip is not None and not self._is_merged(job):
-                self._replay(job, self._tip)
+            self._find_merged(job, goals_before[self._goals[job.id]])
+        for job in jobs:
+            if not self._is_merged(job):
+                self._replay(job)
         if self._pulls is not None:
             self._events += self._pulls.retarget(jobs, self._names, self._target, self._is_merged)
         return self._events
@@ -135,21 +153,26 @@ class _Syncing:
         at = self._listing.refs.get(name)
         return name in self._names.pushed or (at is not None and self._names.is_ours(job, at))
 
-    def _find_merged(self, jobs: list[Job], target_before: Oid | None) -> None:
-        """Tell of what came into the target since the last look."""
-        if self._tip is None or self._tip == target_before:
-            return
-        for job in jobs:
-            known = self._pulls is not None and self._pulls.merged(job)
-            was_there = target_before is not None and landed(self._repository, job, target_before) is not None
-            if not known and not was_there and self._is_merged(job):
-                self._tell(job, What.MERGED, f"{self._remote}/{self._target} has it")
+    def _goal(self, job: Job) -> str:
+        return f"{self._remote}/{self._goals.get(job.id, self._target)}"
 
-    def _replay(self, job: Job, target: Oid) -> None:
-        parent = self._repository.by_ref(job.extends) if isinstance(job.extends, JobRef) else None
-        if parent is None or not self._is_merged(parent):
+    def _tip(self, job: Job) -> Oid | None:
+        """Where the branch is that the job goes to."""
+        return self._listing.branch(self._goals.get(job.id, self._target))
+
+    def _find_merged(self, job: Job, before: Oid | None) -> None:
+        """Tell of what came into its branch since the last look."""
+        if self._tip(job) in (None, before) or (self._pulls is not None and self._pulls.merged(job)):
             return
-        name = f"{self._remote}/{self._target}"
+        was_there = before is not None and landed(self._repository, job, before) is not None
+        if not was_there and self._is_merged(job):
+            self._tell(job, What.MERGED, f"{self._goal(job)} has it")
+
+    def _replay(self, job: Job) -> None:
+        target, name = self._tip(job), self._goal(job)
+        parent = self._repository.by_ref(job.extends) if isinstance(job.extends, JobRef) else None
+        if target is None or parent is None or not self._is_merged(parent):
+            return
         landed_as = self._pulls.landed_as(parent) if self._pulls is not None else None
         done = replay(self._repository, job, target, name, self._judge, landed_as=landed_as)
         if done is not None:
@@ -160,10 +183,8 @@ class _Syncing:
 
     def _is_merged(self, job: Job) -> bool:
         if job.id not in self._landed:
-            by_host = self._pulls is not None and self._pulls.merged(job)
-            self._landed[job.id] = by_host or (
-                self._tip is not None and landed(self._repository, job, self._tip) is not None
-            )
+            by_host, tip = self._pulls is not None and self._pulls.merged(job), self._tip(job)
+            self._landed[job.id] = by_host or (tip is not None and landed(self._repository, job, tip) is not None)
         return self._landed[job.id]
 
     def _advance(self, job: Job) -> None:
@@ -215,7 +236,7 @@ class _Syncing:
         self._tell(job, What.ADVANCED, f"{commits} of {self._remote}/{name}")
 
     def _tell_replay(self, done: Replay) -> None:
-        job, onto = done.job, f"{self._remote}/{self._target}"
+        job, onto = done.job, self._goal(done.job)
         why = f"job #{done.parent.id} is in {onto} as another commit"
         by_hand = f"git checkout {job.branch} && git merge {onto}, or make a job of it: vdo merge {job.id} {onto}"
         if done.outcome is Replayed.DONE:
