@@ -450,6 +450,17 @@ class TestWithPullRequests:
         assert (2, "RETARGETED") in told(sync_with_pulls(shop, origin, github))
         assert team.pull(2).base == "develop"
 
+    def test_a_repository_that_was_made_anew_has_none_of_them(
+        self, shop: Workshop, jobs: list[Job], origin: Remote, github: Host, api: GitHubApi, team: HostRepository
+    ) -> None:
+        push_with_pulls(shop, origin, github)
+        api.open(NAME)
+        assert told(sync_with_pulls(shop, origin, github)) == []
+        assert push_with_pulls(shop, origin, github) == ["opened"] * 3
+        merge(api.repositories[NAME], "job/1", "merge")
+        api.open(NAME)
+        assert push_with_pulls(shop, origin, github)[1:] == ["opened"] * 2
+
     def test_a_closed_one_is_reported_once(
         self, shop: Workshop, jobs: list[Job], origin: Remote, github: Host, team: HostRepository
     ) -> None:

@@ -39,6 +39,9 @@ class GitHubPulls:
             if known is None or known.standing is not Standing.OPEN:
                 continue
             pull = self._host.pull(known.number)
+            if pull is None:
+                self._memory.forget(job)
+                continue
             self._memory.keep(job, pull)
             if pull.standing is Standing.MERGED:
                 events.append(Event(job.id, What.MERGED, f"pull request #{pull.number} was merged into {pull.base}"))

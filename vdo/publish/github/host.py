@@ -5,7 +5,7 @@ from __future__ import annotations
 from vdo.errors import RemoteError
 from vdo.job import Oid
 from vdo.publish.github.address import Address
-from vdo.publish.github.requests import MOVED, Requests, Unanswered, Unprocessable
+from vdo.publish.github.requests import MOVED, NotFound, Requests, Unanswered, Unprocessable
 from vdo.publish.github.values import Issue, Json, Light, PullRequest, ReviewThread
 
 _PER_PAGE = 100
@@ -50,8 +50,12 @@ class Host:
                 return found
             page += 1
 
-    def pull(self, number: int) -> PullRequest:
-        return PullRequest.from_json(self._requests.get(f"{self.address.path}/pulls/{number}").value)
+    def pull(self, number: int) -> PullRequest | None:
+        """None where no pull request has that number: the repository was deleted and made anew since."""
+        try:
+            return PullRequest.from_json(self._requests.get(f"{self.address.path}/pulls/{number}").value)
+        except NotFound:
+            return None
 
     def newest(self, head: str) -> PullRequest | None:
         """The newest pull request of a branch, whatever became of it."""

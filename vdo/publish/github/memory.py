@@ -57,6 +57,10 @@ class Memory:
             self._known[job.uid] = known
             self._write()
 
+    def forget(self, job: Job) -> None:
+        if self._known.pop(job.uid, None) is not None:
+            self._write()
+
     def is_answered(self, job: Job, comment: int) -> bool:
         """The review conversation that this comment begins has been told of the job."""
         return comment in self._answers.get(job.uid, ())

@@ -133,7 +133,10 @@ class _Publishing:
         """The pull request of a branch without an open one; None also where memory knows how it ended."""
         known = self._memory.find(job)
         if known is not None:
-            return self._host.pull(known.number) if known.standing is Standing.OPEN else None
+            ended = self._host.pull(known.number) if known.standing is Standing.OPEN else None
+            if ended is not None or known.standing is not Standing.OPEN:
+                return ended
+            self._memory.forget(job)
         found = None if self._is_in_target(job) else self._host.newest(head)
         # A branch of that name can have been another job's, long ago.
         return found if found is not None and job.uid in found.body else None
