@@ -61,6 +61,22 @@ def test_a_line_can_say_that_it_holds_none(line):
     assert secrets_in(*written("app.js", line + "\n")) == ()
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "lines"),
+    [
+        ("a\nb\n", f"a\n{AWS}\nb\n", [2]),
+        ("# pragma: allowlist nextline secret\nb\n", f"# pragma: allowlist nextline secret\n{AWS}\n", []),
+        # Only the very next line: an inherited one between them is not left out.
+        ("b\n", f"# pragma: allowlist nextline secret\nb\n{AWS}\n", [3]),
+        (f"{AWS}\nb\n", f"{AWS}\nc\n", []),
+    ],
+)
+def test_lines_that_are_new_are_told_by_their_place(before, after, lines):
+    old = Tree(MemoryBase({"app.py": before.encode()}))
+
+    assert [each.line for each in secrets_in(*written("app.py", after, old))] == lines
+
+
 def test_what_was_there_before_is_inherited():
     before = Tree(MemoryBase({"old.py": f"k = '{AWS}'\n".encode(), "other.py": f"k = '{GITHUB}'\n".encode()}))
 
