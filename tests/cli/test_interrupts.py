@@ -72,3 +72,21 @@ def test_an_interrupted_diff_is_no_failure(platform, jobs, ctrl_c_at):
 
     done = vdo(platform, "diff", "2")
     assert done.returncode == 130 and "exit code" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_git_that_alone_is_ended_leaves_the_job_to_the_next_run(platform, jobs, tmp_path, ctrl_c_at):
+    reached = ctrl_c_at("read-tree")
+    shim = tmp_path / "bin" / "git"
+    shim.write_text(shim.read_text().replace("kill -INT 0", "kill -TERM $$"))
+
+    done = vdo(platform, "extend", "1", "Ended", "--agent", "echo new > new.txt")
+    assert reached.exists() and done.returncode == 130 and "`vdo run 5` goes on" in done.stderr, done.stderr
+
+    reached.unlink()
+    assert vdo(platform, "extend", "1", "Beside", "--agent", "echo new > new.txt", "--queue").returncode == 0
+    done = vdo(platform, "run")
+    assert done.returncode == 130 and "job #5 is still building: git was interrupted" in done.stderr, done.stderr
+    assert "`vdo run 5` goes on" in done.stderr and "6" in done.stdout
+    assert vdo(platform, "run").returncode == 0
+    assert platform.job(5).state.value == platform.job(6).state.value == "completed"

@@ -109,6 +109,25 @@ def test_a_failing_agent_is_exit_code_1_with_what_to_do(run, ask, agent):
     assert json.loads(as_json.stderr.splitlines()[-1])["exit_code"] == 1
 
 
+def test_the_exit_code_is_the_same_with_json(run, agent, tmp_path):
+    """Two jobs, so that neither is raised as what became of the whole run: one has lost its recorded answers."""
+
+    def queued(number: int) -> None:
+        answers = tmp_path / "answers.json"
+        answers.write_text('{"answers": []}')
+        assert run("new", "Lost", "--agent", f"replay:{answers}", "--queue").exit_code == 0
+        assert run("new", "Next", "--extends", str(number), "--agent", agent(), "--queue").exit_code == 0
+        assert run("new", "Fine", "--agent", agent(), "--queue").exit_code == 0
+        answers.unlink()
+
+    queued(1)
+    assert run("run").exit_code == 3
+    queued(4)
+    as_json = run("run", "--json")
+    told = json.loads(as_json.stderr.splitlines()[-1])
+    assert as_json.exit_code == told["exit_code"] == 3 and "there are no recorded answers" in told["error"]
+
+
 def test_what_waits_for_a_failed_job_is_listed_with_what_to_do(run, ask, agent):
     run("new", "Broken", "--agent", agent("cat > /dev/null; exit 7"), "--queue")
     run("new", "Next", "--extends", "1", "--agent", agent(name="good.sh"), "--queue")

@@ -123,8 +123,12 @@ def show_ended(session: Session, names: Sequence[str], jobs: Sequence[Job]) -> i
         output.tell(session, f"{click.style('hint:', fg='cyan')} {terminal.safe_line(hint)}")
     if jobs and not failed and not waits:
         output.tell(session, f"next: {_next(jobs[-1])}")
-    codes = [problem.exit_code for problem in session.service.problems.values()]
-    return max([1, *codes]) if failed or (names and waits) else 0
+    return exit_code(session) if failed or (names and waits) else 0
+
+
+def exit_code(session: Session) -> int:
+    """Of a run that not all jobs ended well in: the highest of what ended them, 1 for those that just failed."""
+    return max([1, *(problem.exit_code for problem in session.service.problems.values())])
 
 
 def _line(session: Session, job: Job) -> str:
@@ -151,9 +155,8 @@ def why(session: Session, job: Job) -> VdoError:
     problem = session.service.problems.get(job.id)
     if problem is None or job.error:
         return failure(job)
-    told = VdoError(f"job #{job.id} is still {job.state.value}: {problem}", hint=problem.hint)
-    told.exit_code = problem.exit_code
-    return told
+    hint = problem.hint or f"`vdo run {job.id}` goes on from its last checkpoint"
+    return VdoError(f"job #{job.id} is still {job.state.value}: {problem}", hint=hint)
 
 
 def failure(job: Job) -> JobFailed:
@@ -185,14 +188,16 @@ def finish_one(session: Session, job: JobId, *, allow_setup: bool = False) -> in
         own = session.readings.reader.job(job)
         if own.state in _GOOD:
             return 0
-        raise unfinished(session, own)
+        problem = unfinished(session, own)
+        problem.exit_code = exit_code(session)
+        raise problem
     return show_ended(session, [str(job)], ended)
 
 
 def unfinished(session: Session, job: Job) -> VdoError:
     """Why a job that was asked for has no result."""
     waits = session.service.waiting([str(job.id)]) if job.state in (State.QUEUED, State.WAITING) else []
-    return next((each.error() for each in waits if each.job.id == job.id), failure(job))
+    return next((each.error() for each in waits if each.job.id == job.id), why(session, job))
 
 
 def show_recorded(session: Session, job: JobId) -> None:

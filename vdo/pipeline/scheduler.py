@@ -91,8 +91,8 @@ class Schedule:
                 self._elsewhere.discard(number)
             except JobBusy:
                 self._busy(number)
-            except Stopped:
-                self.ended[number] = Ended(self.reader.job(number))
+            except Stopped as problem:  # nothing to show as it comes: either all work is ended, or only a child of ours
+                self.ended[number] = Ended(self.reader.job(number), problem)
             except Exception as problem:  # the edge of a worker: the other jobs go on, the service raises it at the end
                 self._settle(self.reader.job(number), problem)
 

@@ -7,7 +7,8 @@ import click
 from vdo.cli import output
 from vdo.cli.command import command, job_argument, pass_session
 from vdo.cli.session import Session
-from vdo.cli.working import show_ended, why, work
+from vdo.cli.working import exit_code, show_ended, why, work
+from vdo.errors import VdoError
 from vdo.job import Job, State
 from vdo.service.views import Row
 
@@ -50,9 +51,10 @@ def _as_json(session: Session, names: tuple[str, ...], ended: list[Job]) -> int:
         for each in waits
     ]
     output.document({"jobs": [Row(job, job.state).to_json() for job in ended], "waiting": waiting})
-    for job in ended:
-        if job.state not in (State.COMPLETED, State.PLANNED):
-            raise why(session, job)
-    if names and waits:
-        raise waits[-1].error()
+    bad: list[VdoError] = [why(session, job) for job in ended if job.state not in (State.COMPLETED, State.PLANNED)]
+    if names:
+        bad += [each.error() for each in reversed(waits)]
+    if bad:
+        bad[0].exit_code = exit_code(session)
+        raise bad[0]
     return 0
