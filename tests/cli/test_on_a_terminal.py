@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -93,6 +94,22 @@ def test_ctrl_c_rests_and_run_goes_on(platform, slow, tmp_path):
     (tmp_path / "go").touch()
     done = subprocess.run([VDO, "run", "1"], cwd=platform.path, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "#1 Interrupted  completed" in done.stdout
+
+
+def test_ctrl_c_rests_a_demo_that_is_done_live(slow, tmp_path):
+    """It waited for the job's end, which a live agent is paid for."""
+
+    def act(_seen: bytes, terminal: int, _child: int) -> bool:
+        begun = (tmp_path / "begun").exists()
+        if begun:
+            os.write(terminal, b"\x03")
+        return begun
+
+    code, seen = on_terminal("demo", str(tmp_path / "demo"), "--agent", slow, cwd=tmp_path, act=act)
+    assert code == 130 and "stopping; what is done so far is kept" in seen
+    (again,) = (line.split("`")[1] for line in seen.splitlines() if "goes on from the last checkpoint" in line)
+    listed = subprocess.run([VDO, *shlex.split(again)[1:3], "list"], capture_output=True, text=True, check=True)
+    assert "interrupted" in listed.stdout
 
 
 def test_ctrl_c_that_ends_a_git_of_ours_is_no_failure_of_the_job(platform, tmp_path):

@@ -32,7 +32,7 @@ def work(session: Session, names: Sequence[str], *, workers: int = 1, allow_setu
         int(job.id): job.title for job in session.readings.reader.jobs(Query(limit=1000)) if not job.state.is_final
     }
     at_the_end = session.json or is_live(session)  # a line between those that update themselves would tear them
-    with watched(session, titles) as observe, _stoppable(session) as stop:
+    with watched(session, titles) as observe, stoppable(session) as stop:
         try:
             return session.service.run(
                 names,
@@ -78,7 +78,7 @@ def _says_yes(question: str, stop: threading.Event) -> bool:
 
 
 @contextlib.contextmanager
-def _stoppable(session: Session) -> Iterator[threading.Event]:
+def stoppable(session: Session) -> Iterator[threading.Event]:
     """The first Ctrl-C asks the work to rest, the second ends the process: the journal stands either way."""
     stop = threading.Event()
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from vdo import demo
 from vdo.environ import clean_environ
-from vdo.errors import JobFailed, UsageError
+from vdo.errors import JobFailed, Stopped, UsageError
 from vdo.job import Job, State
 from vdo.progress import Observer
 from vdo.sandbox.choice import choose
@@ -40,6 +43,8 @@ class Demo:
     observe: Observer
     agent: str | None = None
     """Another agent than the recorded answers: the same jobs, done live."""
+    stoppable: Callable[[], AbstractContextManager[threading.Event]] = lambda: contextlib.nullcontext(threading.Event())
+    """While jobs run: the event that asks them to come to rest. What a live agent does takes long and is paid."""
 
     def run(self) -> Service:
         """Build, look, deploy, ask. Raises JobFailed at the first thing that is not as it should be."""
@@ -74,7 +79,7 @@ class Demo:
         shell = str(jobs["shell"].id)
         queued = [self._new(service, name, shell, "--queue") for name in ("risks", "reports")]
         self.show("vdo run -j 2")
-        service.run([str(job.id) for job in queued], workers=2, observe=self.observe)
+        self._run(service, queued, workers=2)
         for name, job in zip(("risks", "reports"), queued, strict=True):
             jobs[name] = self._completed(service, job)
         merge = [str(job.id) for job in queued]
@@ -96,8 +101,17 @@ class Demo:
         return service.new(NewJob(script.title, script.description, extends=parent, agent=agent))
 
     def _done(self, service: Service, job: Job) -> Job:
-        service.run([str(job.id)], observe=self.observe)
+        self._run(service, [job])
         return self._completed(service, job)
+
+    def _run(self, service: Service, jobs: Sequence[Job], workers: int = 1) -> None:
+        with self.stoppable() as stop:
+            try:
+                service.run([str(job.id) for job in jobs], workers=workers, observe=self.observe, stop=stop)
+            except Stopped:
+                where = shlex.quote(str(service.location.common_dir))
+                hint = f"`vdo -C {where} run` goes on from the last checkpoint, for the job at work alone"
+                raise Stopped("the demo was interrupted", hint=hint) from None
 
     def _completed(self, service: Service, job: Job) -> Job:
         done = service.reader.job(job.id)

@@ -14,6 +14,7 @@ from vdo.cli import output, terminal
 from vdo.cli.command import FOLDER, command, pass_session
 from vdo.cli.session import Session
 from vdo.cli.watching import watched
+from vdo.cli.working import stoppable
 from vdo.service.views import Row
 from vdo.store.index import Query
 
@@ -55,6 +56,7 @@ def demo_command(session: Session, folder: Path | None, agent: str | None) -> No
             show=lambda line: aside(click.style(f"\n$ {terminal.safe_line(line)}", bold=True)),
             observe=observe,
             agent=agent,
+            stoppable=lambda: stoppable(session),
         )
         service = demo.run()
     try:
