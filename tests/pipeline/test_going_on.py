@@ -137,6 +137,18 @@ def test_a_cancelled_job_that_is_tried_again_uses_the_answer_that_it_had(project
     assert list((project.folder / "vdo" / "calls").glob("*")) == []
 
 
+def test_an_answer_that_was_kept_is_gone_with_its_job_once_the_trash_is_emptied(project, serve):
+    serve(Scripted(TWO_IN_A_TURN))
+    cancelled_in_a_turn(project, project.new())
+    kept = project.folder / "vdo" / "calls"
+
+    project.service.delete("1")
+    assert len(list(kept.glob("*"))) == 1  # `vdo undelete` and `vdo retry` go on with it
+    project.service.empty_trash()
+
+    assert list(kept.glob("*")) == []
+
+
 def test_an_answer_that_was_kept_is_charged_once_however_often_it_is_handed_on(project, serve):
     server = serve(Scripted(TWO_IN_A_TURN))
     job = cancelled_in_a_turn(project, project.new())

@@ -86,6 +86,8 @@ def empty(repository: Repository) -> list[JobId]:
         numbers = reffiles.numbered(repository.location.common_dir, reffiles.TRASH)
         if numbers:
             repository.refs.transact(delete={f"{reffiles.TRASH}{number}": oid for number, oid in numbers.items()})
+    for number in numbers:  # an answer that was kept for a retry, and the project in what was asked
+        repository.call_log(repository.job(number)).clear()
     return sorted(numbers)
 
 
