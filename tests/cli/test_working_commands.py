@@ -519,6 +519,14 @@ def test_an_agent_that_does_not_plan_is_refused(run, ask, agent):
     assert "does not plan" in run("plan", "1").stderr
 
 
+def test_a_merge_refuses_a_model_that_the_configured_agent_would_not_use(run, jobs, agent, monkeypatch):
+    monkeypatch.setenv("VDO_AGENT", agent())
+
+    refused = run("merge", "2", "3", "--model", "large", "--queue")
+    assert refused.exit_code == 2 and "chooses its model itself" in refused.stderr
+    assert run("merge", "2", "3", "--queue").exit_code == 0
+
+
 def test_global_options_are_taken_behind_the_command(jobs, platform, tmp_path, agent, home):
     def plain(*arguments):
         return CliRunner().invoke(vdo, arguments)

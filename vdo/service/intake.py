@@ -138,7 +138,7 @@ class Intake:
         """A job that brings several jobs or revisions together and does nothing else."""
         if len(names) < 2:
             raise UsageError("a merge needs at least two jobs or revisions", hint="vdo merge 51 52")
-        if agent is not None or on_conflict == "agent":
+        if agent is not None or model is not None or on_conflict == "agent":
             agent = self.check_agent(agent, model=model)
         parents = [self._parent(name) for name in names]
         self._check_merge(parents, on_conflict, unrelated=unrelated)
