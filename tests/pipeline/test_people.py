@@ -4,6 +4,7 @@ from standins.stores import git
 
 from vdo.errors import BranchMoved, JobStateError, RepositoryError, StaleLock
 from vdo.job import State
+from vdo.store.repository import Repository
 
 
 @pytest.fixture
@@ -148,6 +149,21 @@ def test_a_branch_named_job_stops_the_publishing(project, tmp_path):
     assert project.job(job).state is State.PUBLISHING
     project.git("branch", "-m", "job", "jobs")
     assert project.run(job)[0].state is State.COMPLETED
+
+
+def test_what_holds_a_job_up_is_recorded_without_keys(project, tmp_path, monkeypatch):
+    def refuse(_repository, _job):
+        raise RepositoryError("git update-ref failed: a hook said hunter2hunter2")
+
+    project.configure(SERVICE_TOKEN="hunter2hunter2")
+    monkeypatch.setattr(Repository, "publish_branch", refuse)
+    job = project.new(agent=creating(tmp_path, {"a.txt": "a\n"}))
+    with pytest.raises(RepositoryError):
+        project.run(job)
+
+    held = project.job(job)
+    assert held.state is State.PUBLISHING and "hunter2" not in held.error + project.log(held)
+    assert held.error.startswith("git update-ref failed") and "()" not in held.error
 
 
 def test_somebody_elses_lock_on_the_branch_is_reported_and_left(project, tmp_path):

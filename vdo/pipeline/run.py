@@ -116,12 +116,17 @@ def _end(desk: Desk, result: Result) -> Job:
 
 
 def _fail(desk: Desk, summary: str, hint: str, *, in_turn: bool = False) -> None:
-    # Whoever made the message may have put a key into it, and journals are pushed.
-    text = known(desk.around.environ).redact(addressed(f"{summary} ({hint})" if hint else summary, desk.job))
+    text = _told(desk, summary, hint)
     changes = {"error": text, "finished_at": iso(*now())}
     desk.finish(State.FAILED, f"Failed: {text}", changes, in_turn=in_turn)
 
 
 def _hold(desk: Desk, problem: VdoError) -> None:
     """The job is done, only its branch is not there yet: the next run publishes it."""
-    desk.finish(State.PUBLISHING, f"Not published yet: {problem}", {"error": f"{problem} ({problem.hint})"})
+    text = _told(desk, str(problem), problem.hint)
+    desk.finish(State.PUBLISHING, f"Not published yet: {text}", {"error": text})
+
+
+def _told(desk: Desk, summary: str, hint: str) -> str:
+    """For the journal. Whoever made the message may have put a key into it, and journals are pushed."""
+    return known(desk.around.environ).redact(addressed(f"{summary} ({hint})" if hint else summary, desk.job))
