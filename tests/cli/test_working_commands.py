@@ -527,6 +527,19 @@ def test_a_merge_refuses_a_model_that_the_configured_agent_would_not_use(run, jo
     assert run("merge", "2", "3", "--queue").exit_code == 0
 
 
+def test_feedback_goes_to_the_configured_agent_whatever_model_the_first_one_had(run, ask, agent, tmp_path, monkeypatch):
+    from vdo.demo import script
+
+    answers = tmp_path / "answers.json"
+    answers.write_bytes(script("shell").recording())
+    monkeypatch.setenv("VDO_AGENT", f"replay:{answers}")
+    assert run("new", "Shell", "--model", "large").exit_code == 0
+
+    monkeypatch.setenv("VDO_AGENT", agent())
+    again = run("retry", "1", "-m", "more")
+    assert again.exit_code == 0 and ask("show", "2")["model"] is None, again.output
+
+
 def test_global_options_are_taken_behind_the_command(jobs, platform, tmp_path, agent, home):
     def plain(*arguments):
         return CliRunner().invoke(vdo, arguments)

@@ -95,13 +95,15 @@ class Intake:
                 f"job #{job.id} is completed", hint=f"say what should be different: vdo retry {job.id} -m FEEDBACK"
             )
         record = self._reader.record_json(job, "spec.json")
+        # The configured agent may be another one now, and nobody names the model anew.
+        chooses_itself = settings_of(record["agent"], self._opened.config, self._opened.environ).kind == "command"
         return self.new(
             NewJob(
                 job.title if job.title.endswith(_AGAIN) else f"{job.title} {_AGAIN}"[:MAX_TITLE],
                 feedback,
                 extends=str(job.id),
                 agent=record["agent"],
-                model=record["model"],
+                model=None if chooses_itself else record["model"],
                 checks=tuple(record["checks"]),
                 budget=budget,
             )
