@@ -386,6 +386,15 @@ class TestTroubles:
         assert "git remote set-url" in failed.value.hint
         assert {pull.issue.body for pull in team.pulls()} == {"Their text"}
 
+    def test_the_checks_of_a_renamed_repository_are_not_asked_for_without_end(
+        self, jobs: list[Job], github: Host, api: GitHubApi, team: HostRepository
+    ) -> None:
+        assert jobs[0].commit is not None
+        team.check_runs[jobs[0].commit] = {f"build {number}": "success" for number in range(40)}
+        api.renamed["team/old"] = NAME
+        with pytest.raises(RemoteError, match="same checks again"):
+            Host(Address(api.url, "team", "old"), github._requests).light(jobs[0].commit)
+
     def test_github_refuses_one(
         self, shop: Workshop, jobs: list[Job], origin: Remote, github: Host, api: GitHubApi
     ) -> None:

@@ -313,12 +313,13 @@ def _check_runs(request: _Request, ref: str) -> _Answer:
     runs = [
         contract().fill(
             "check-run",
+            id=number,
             name=name,
             head_sha=ref,
             status="completed" if conclusion else "in_progress",
             conclusion=conclusion,
         )
-        for name, conclusion in found.items()
+        for number, (name, conclusion) in enumerate(found.items(), start=1)
     ]
     whole = request.page(f"/commits/{ref}/check-runs", runs)
     return _Answer(200, {"total_count": len(runs), "check_runs": whole.value}, whole.headers)

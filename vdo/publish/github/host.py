@@ -117,7 +117,10 @@ class Host:
         while True:
             path = f"{self.address.path}/commits/{commit}/check-runs"
             answer = self._requests.get(path, per_page=_PER_PAGE, page=page)
-            found += answer.value["check_runs"]
+            runs = answer.value["check_runs"]
+            if runs and {run["id"] for run in runs} <= {run["id"] for run in found}:
+                raise RemoteError("GitHub answers with the same checks again", hint=MOVED)  # as with pull requests
+            found += runs
             if not answer.next:
                 return found
             page += 1
