@@ -5,6 +5,7 @@ import dataclasses
 import os
 import platform
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from standins import rights
-from standins.sandboxes import SMALL, own_addresses
+from standins.sandboxes import SMALL, own_addresses, sandbox_of
 
 from vdo.sandbox import interpreter
 from vdo.sandbox.contract import MIB, NOBODY, Access
@@ -117,6 +118,38 @@ def test_the_keys_of_the_session_cannot_be_read(python, network):
     )
 
     assert done.output == "-1 b''\n"
+
+
+def test_programs_of_32_bits_run_under_the_same_rules(folder):
+    """Such as `gcc -m32` makes: one takes its number, one asks for keys, two for shared memory, large and small."""
+    if platform.machine() != "x86_64":
+        pytest.skip("these programs are for another processor")
+    calls = {
+        "number": (20,),
+        "key": (288, 0, -3),
+        "large": (117, 23, 0, 100 << 20, 0o1600),
+        "small": (395, 0, 56, 0o1600),
+    }
+    for name, call in calls.items():
+        (folder / name).write_bytes(program_of_32_bits(*call))
+        (folder / name).chmod(0o755)
+    if subprocess.run([folder / "number"], check=False).returncode < 0:
+        pytest.skip("this kernel runs no programs of 32 bits")
+
+    done = sandbox_of("bubblewrap").run("./number; ./key; echo $?; ./large; echo $?; ./small; echo $?", folder)
+
+    assert done.output == "1\n1\n0\n"
+
+
+def program_of_32_bits(number: int, *arguments: int) -> bytes:
+    """An ELF file that makes one system call and ends with the error that comes of it: 1 is EPERM."""
+    registers = (0xBB, 0xB9, 0xBA, 0xBE)  # mov into ebx, ecx, edx, esi
+    code = b"".join(struct.pack("<Bi", *pair) for pair in zip(registers, arguments, strict=False))
+    code += struct.pack("<Bi", 0xB8, number) + b"\xcd\x80"  # mov eax; int 0x80
+    code += b"\xf7\xd8\x89\xc3" + struct.pack("<Bi", 0xB8, 1) + b"\xcd\x80"  # exit(-eax)
+    base, size = 0x08048000, 84 + len(code)
+    header = struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, base + 84, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+    return b"\x7fELF\1\1\1".ljust(16, b"\0") + header + struct.pack("<8I", 1, 0, base, base, size, size, 5, 4096) + code
 
 
 def test_no_tcp_to_the_host(python):

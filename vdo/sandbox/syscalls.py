@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import os
@@ -32,6 +33,11 @@ _TYPE_INTO_TERMINAL = 0x5412
 _MAX_SEGMENT = 64 * 1024
 """Of shared memory. There are 4,096 of them at most, so all together stay small; PostgreSQL wants 56 bytes."""
 
+_SHMGET = 23
+"""Number of `shmget` among the calls that programs of 32 bits make through `ipc` (include/uapi/linux/ipc.h)."""
+_OLDER = {"x86_64": "X86", "aarch64": "ARM"}
+"""What a processor runs besides its own: programs of 32 bits."""
+
 
 @functools.cache
 def without_namespaces(*, network: bool) -> bytes:
@@ -59,14 +65,16 @@ def without_namespaces(*, network: bool) -> bytes:
 def beside_namespaces() -> bytes:
     """What leaves a sandbox that has namespaces, or its limits: keys, and shared memory that is no process's."""
     rules = _Rules()
+    rules.judge_older_programs()
     for name in _KEYS.split():
         rules.refuse(name, needed=True)
     rules.refuse("shmget", rules.above(1, _MAX_SEGMENT))
+    rules.refuse("ipc", rules.masked(0, 0xFFFF, _SHMGET), rules.above(2, _MAX_SEGMENT))
     return rules.program()
 
 
 class _Rules:
-    """A filter in the making. Calls of another architecture of the same processor end the process."""
+    """A filter in the making. Calls of an architecture that it does not judge end the process."""
 
     def __init__(self) -> None:
         try:
@@ -76,6 +84,13 @@ class _Rules:
             raise SandboxUnavailable(f"no filter of system calls: {error}") from None
         self._library: Any = pyseccomp
         self._filter = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+
+    def judge_older_programs(self) -> None:
+        """Programs of 32 bits can run, too, under the same rules."""
+        older = _OLDER.get(os.uname().machine)
+        if older is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self._filter.add_arch(getattr(self._library.Arch, older))
 
     def refuse(self, name: str, *arguments: object, error: int = errno.EPERM, needed: bool = False) -> None:
         try:
