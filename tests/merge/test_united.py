@@ -104,6 +104,76 @@ CASES = {
         ["    from app.c import c\n    app.register_blueprint(c)\n"],
         "syntax: imports, registrations",
     ),
+    "python imports of one name, each with its registration": Case(
+        "app.py",
+        "def create():\n    app = F()\n    from app.a import bp\n    app.register_blueprint(bp)\n@    return app\n",
+        ["    from app.b import bp\n    app.register_blueprint(bp, url_prefix='/b')\n"],
+        ["    from app.c import blueprint as bp\n    app.register_blueprint(bp)\n"],
+        "syntax: imports, registrations",
+    ),
+    "python first imports of one name, each with its registration": Case(
+        "app.py",
+        "def create():\n    app = F()\n@    return app\n",
+        ["    from app.b import bp\n    app.register_blueprint(bp)\n"],
+        ["    from app.c import bp\n    app.register_blueprint(bp)\n"],
+        "syntax: registrations",
+    ),
+    "python imports of one name by functions beside each other": Case(
+        "cli.py",
+        "def a():\n    return 1\n@",
+        ["\n\ndef risk():\n    from app.risk import run\n\n    return run()\n"],
+        ["\n\ndef sig():\n    from app.sig import run\n\n    return run()\n"],
+        "syntax: functions",
+    ),
+    "python names that only sound like a version": Case(
+        "units.py",
+        "CONVERSIONS = {\n    'a': 1,\n@}\nVERSIONED = [\n    A,\n@]\n",
+        ["    'b': 2,\n", "    B,\n"],
+        ["    'c': 3,\n", "    C,\n"],
+        "syntax: entries",
+    ),
+    "python entries of a list whose beginnings repeat": Case(
+        "test_app.py",
+        'PAGES = [\n    ("GET", "/"),\n    ("GET", "/login"),\n@]\n',
+        ['    ("GET", "/risk"),\n'],
+        ['    ("GET", "/sig"),\n'],
+        "syntax: entries",
+    ),
+    "python includes on several lines": Case(
+        "urls.py",
+        'urlpatterns = [\n    path("a", a),\n@]\n',
+        ['    path(\n        "",\n        include("risk.urls"),\n    ),\n'],
+        ['    path(\n        "",\n        include("sig.urls"),\n    ),\n'],
+        "syntax: entries",
+    ),
+    "one option of two commands": Case(
+        "cli.js",
+        'program.command("a").action(a);\n@\nprogram.parse();\n',
+        ['program.command("b").option("--json").action(b);\n'],
+        ['program.command("c").option("--json").action(c);\n'],
+        "syntax: registrations",
+    ),
+    "javascript cases with variables of their own": Case(
+        "reducer.js",
+        'function f(kind) {\n  switch (kind) {\n    case "a":\n      return 1;\n@  }\n}\n',
+        ['    case "b": {\n      const x = 2;\n      return x;\n    }\n'],
+        ['    case "c":\n      const x = 3;\n      return x;\n'],
+        "syntax: branches",
+    ),
+    "nested rules of different rules": Case(
+        "a.css",
+        ".a { b: c }\n@",
+        [".x { top: 0; &:hover { color: red } }\n"],
+        [".y { top: 0; &:hover { color: blue } }\n"],
+        "syntax: rules",
+    ),
+    "properties that only begin alike": Case(
+        "a.css",
+        ".a {\n  top: 0;\n@}\n",
+        ["  border: 1px solid;\n"],
+        ["  border-radius: 4px;\n"],
+        "syntax: declarations",
+    ),
     "python functions": Case(
         "app.py",
         "def a():\n    return 1\n@",
@@ -574,9 +644,55 @@ DECLINED = {
     ),
     "one name for two imports": (
         "a.py",
+        "app = F()\n",
+        "app = F()\nfrom b import bp\napp.register_blueprint(bp)\n",
+        "app = F()\nfrom c import bp\napp.register_blueprint(bp)\n",
+    ),
+    "one name for what may be one module": (
+        "a.py",
         "def make():\n    app = F()\n    return app\n",
-        "def make():\n    app = F()\n    from b import bp\n    app.register_blueprint(bp)\n    return app\n",
+        "def make():\n    app = F()\n    from .b import bp\n    app.register_blueprint(bp)\n    return app\n",
+        "def make():\n    app = F()\n    from app.b import bp\n    app.register_blueprint(bp)\n    return app\n",
+    ),
+    "one name for two imports, and one registered by both": (
+        "a.py",
+        "def make():\n    app = F()\n    return app\n",
+        "def make():\n    app = F()\n    from b import x\n    app.register_blueprint(x)\n    from b import bp\n"
+        "    app.register_blueprint(bp)\n    return app\n",
+        "def make():\n    app = F()\n    from b import x, y\n    app.register_blueprint(x)\n    from c import bp\n"
+        "    app.register_blueprint(bp)\n    return app, y\n",
+    ),
+    "one name for two imports, used once more": (
+        "a.py",
+        "def make():\n    app = F()\n    return app\n",
+        "def make():\n    app = F()\n    from b import bp\n    app.register_blueprint(bp)\n    return app, bp\n",
         "def make():\n    app = F()\n    from c import bp\n    app.register_blueprint(bp)\n    return app\n",
+    ),
+    "one name for two imports, used later on": (
+        "a.py",
+        "def make():\n    app = F()\n    return app\n",
+        "def make():\n    app = F()\n    from b import bp\n    app.register_view(lambda: bp)\n    return app\n",
+        "def make():\n    app = F()\n    from c import bp\n    app.register_blueprint(bp)\n    return app\n",
+    ),
+    "one name for an import and what is around it": (
+        "a.py",
+        "x = 1\n\n\ndef make():\n    app = F()\n    return app\n",
+        "from b import bp\n\nx = 1\n\n\ndef make():\n    app = F(bp)\n    return app\n",
+        "x = 1\n\n\ndef make():\n    app = F()\n    from c import bp\n    app.register_blueprint(bp)\n    return app\n",
+    ),
+    "one variable of two cases": (
+        "a.js",
+        'function f(k) {\n  switch (k) {\n    case "a":\n      return 1;\n  }\n}\n',
+        'function f(k) {\n  switch (k) {\n    case "a":\n      return 1;\n    case "b":\n      const x = 2;\n'
+        "      return x;\n  }\n}\n",
+        'function f(k) {\n  switch (k) {\n    case "a":\n      return 1;\n    case "c":\n      const x = 3;\n'
+        "      return x;\n  }\n}\n",
+    ),
+    "one selector of nested rules": (
+        "a.css",
+        ".a { b: c }\n",
+        ".a { b: c }\n.x, .y { &:hover { color: red } }\n",
+        ".a { b: c }\n.y { top: 0; &:hover { color: blue } }\n",
     ),
     "one name for two modules": (
         "a.js",

@@ -56,7 +56,7 @@ def _routes(text: str) -> Iterator[_Route]:
         verb = found["verb"] or ""
         if verb in (*_METHODS, "all") and not address.startswith(("/", "*")):
             continue  # app.get("setting")
-        if "include(" in (found["rest"] or ""):
+        if verb in ("path", "re_path", "url") and "include(" in text:
             continue  # what is included has addresses of its own
         if verb in ("re_path", "url"):
             address = address.strip("^$")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from vdo.merge import addresses
@@ -29,32 +31,39 @@ _PASSED = re.compile(r"[\w$.]+\.use\((?!\s*[\"'`])(?![^)]*(?:rout|plugin|module)
 _ANSWERS = re.compile(
     r"[\w$.]+\.(?:(?:get|post|put|patch|delete|all|route|use)\(\s*[\"'`]|use\([^)]*rout)", re.IGNORECASE
 )
-_RULE = re.compile(r"([^{};]+)\{([^{}]*)\}")
+_PIECE = re.compile(r"([^{};]*)([{};])")
 _REMARK = re.compile(r"/\*.*?\*/", re.DOTALL)
+# What the property of the same beginning does not set.
+_APART = re.compile(
+    r"border-[\w-]*(?:radius|collapse|spacing)|flex-(?:direction|wrap|flow)|overflow-(?:wrap|anchor)|color-scheme"
+)
 
 
-def clash(o: Units, t: Units) -> str:
-    """Why what ours and theirs add cannot be put together in any order; empty where it can."""
+def clash(b: Units, o: Units, t: Units) -> str:
+    """Why what ours and theirs add to the base cannot be put together in any order; empty where it can."""
     both = {(unit.name, unit.label) for unit in o} & {(unit.name, unit.label) for unit in t}  # merged as one thing
     mine, others = ([unit for unit in side if unit.commutes and (unit.name, unit.label) not in both] for side in (o, t))
     for label, ask in _BY_LABEL.items():
-        reason = ask(*([unit for unit in side if unit.label == label] for side in (mine, others)))
+        reason = ask(*([unit for unit in side if unit.label == label] for side in (b, mine, others)))
         if reason:
             return reason
     address = addresses.shared([unit.text for unit in mine], [unit.text for unit in others])
     return f"both sides answer to {address}" if address else ""
 
 
-def _entries(o: Units, t: Units) -> str:
+def _entries(b: Units, o: Units, t: Units) -> str:
     numbers = [next((unit.text for unit in side if _NUMBER.fullmatch(unit.text)), None) for side in (o, t)]
     if None not in numbers:
         return f"both sides add a number whose place matters: {numbers[0]}"
-    shared = _keys(o) & _keys(t)
+    # What stands in the list several times tells nothing from anything: ("GET", "/a"), ("GET", "/b").
+    shared = (_keys(o) & _keys(t)).keys() - {
+        key for side in (b, o, t) for key, count in _keys(side).items() if count > 1
+    }
     return f"both sides add the entry {min(shared)[1]}, each in another way" if shared else ""
 
 
-def _keys(units: Units) -> set[tuple[str, str]]:
-    return {key for unit in units for key in _keys_of(unit)}
+def _keys(units: Units) -> Counter[tuple[str, str]]:
+    return Counter(key for unit in units for key in _keys_of(unit))
 
 
 def _keys_of(unit: Unit) -> Iterator[tuple[str, str]]:
@@ -69,7 +78,7 @@ def _keys_of(unit: Unit) -> Iterator[tuple[str, str]]:
             yield found[1], found[2].strip("\"'`")
 
 
-def _registrations(o: Units, t: Units) -> str:
+def _registrations(_b: Units, o: Units, t: Units) -> str:
     # A block of several calls has a parser of its own.
     mine, others = ([unit.text for unit in side if unit.kind != "registration"] for side in (o, t))
     if any(map(_PLACED.match, mine)) and any(map(_PLACED.match, others)):
@@ -92,11 +101,11 @@ def _registered(texts: Sequence[str]) -> set[tuple[str, str]]:
 
 
 def _options(texts: Sequence[str]) -> set[tuple[str, str]]:
-    """With what each of them is added to."""
-    return {(text.partition("(")[0], option) for text in texts for option in _OPTION.findall(text)}
+    """With what each of them is added to: `p.add_argument`, `program.command("a").option`."""
+    return {(text[: found.start()].rpartition("(")[0], found[1]) for text in texts for found in _OPTION.finditer(text)}
 
 
-def _rules(o: Units, t: Units) -> str:
+def _rules(_b: Units, o: Units, t: Units) -> str:
     """Of two rules for one selector that set one property the later one wins."""
     mine, others = _declared(o), _declared(t)
     for selector in sorted(mine.keys() & others.keys()):
@@ -110,16 +119,27 @@ def _declared(units: Units) -> Mapping[str, set[str]]:
     """The properties that rules, or the rules within them, set for each selector."""
     found: dict[str, set[str]] = {}
     for unit in units:
-        if unit.kind == "keyframes_statement":
-            continue
-        for selectors, body in _RULE.findall(_REMARK.sub("", unit.text)):
-            names = {line.split(":")[0].strip() for line in body.split(";") if ":" in line}
-            for selector in selectors.split(","):
-                found.setdefault(" ".join(selector.split()), set()).update(names)
+        above: list[str] = []
+        for head, mark in _PIECE.findall(_REMARK.sub("", unit.text)):
+            for selector in _selectors(above) if mark != "{" and ":" in head else ():
+                found.setdefault(selector, set()).add(head.split(":")[0].strip())
+            if mark == "{":
+                above.append(" ".join(head.split()))
+            elif mark == "}" and above:
+                above.pop()
     return found
 
 
-def _declarations(o: Units, t: Units) -> str:
+def _selectors(above: Sequence[str]) -> Iterator[str]:
+    """What a declaration is for: `&:hover` within a rule is that rule's; a query around it makes no difference."""
+    if any("keyframes" in head for head in above):
+        return
+    rules = [head.split(",") for head in above if not head.startswith("@") or head.startswith("@page")]
+    for way in itertools.product(*rules) if rules else ():
+        yield " ".join(part.strip() for part in way)
+
+
+def _declarations(_b: Units, o: Units, t: Units) -> str:
     mine, others = ({unit.text.split(":")[0].strip() for unit in side} for side in (o, t))
     meeting = [one for one in mine if any(_meet(one, two) for two in others)]
     return f"both sides set {min(meeting)}" if meeting else ""
@@ -129,10 +149,11 @@ def _meet(one: str, two: str) -> bool:
     """They set the same thing, as `margin` and `margin-top` do; a custom property is only itself."""
     if one.startswith("--") or two.startswith("--"):
         return one == two
-    return one == two or one.startswith(f"{two}-") or two.startswith(f"{one}-")
+    short, long = sorted((one, two), key=len)
+    return one == two or (long.startswith(f"{short}-") and not _APART.fullmatch(long))
 
 
-_BY_LABEL: Mapping[str, Callable[[Units, Units], str]] = {
+_BY_LABEL: Mapping[str, Callable[[Units, Units, Units], str]] = {
     "entries": _entries,
     "registrations": _registrations,
     "rules": _rules,

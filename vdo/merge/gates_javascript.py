@@ -39,7 +39,7 @@ def _twice(root: Node) -> set[str]:
 
 def _declared(scope: Node) -> Iterator[tuple[str, bool]]:
     """The names of one scope, and whether each may be declared only once."""
-    for statement in named(scope):
+    for statement in _statements(scope):
         inner = statement.child_by_field_name("declaration") if statement.type == "export_statement" else statement
         if inner is None:
             continue
@@ -51,6 +51,15 @@ def _declared(scope: Node) -> Iterator[tuple[str, bool]]:
                     yield name, inner.type in _LEXICAL
         elif inner.type == "import_statement":
             yield from ((name, True) for name in _imported(inner))
+
+
+def _statements(scope: Node) -> Iterator[Node]:
+    """Those of a switch stand in its cases, which are one scope all together."""
+    for child in named(scope):
+        if child.type in ("switch_case", "switch_default"):
+            yield from child.children_by_field_name("body")
+        else:
+            yield child
 
 
 def _bound(pattern: Node | None) -> Iterator[str]:

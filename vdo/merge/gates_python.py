@@ -8,6 +8,8 @@ import re
 import warnings
 from collections.abc import Collection, Iterator
 
+from vdo.merge.bindings import rebound
+
 
 def names(_path: str, versions: tuple[str | None, str, str], merged: str) -> str | None:
     """The reason to refuse the merged text, None where there is none."""
@@ -23,6 +25,7 @@ def names(_path: str, versions: tuple[str | None, str, str], merged: str) -> str
     problems = _problems(tree)
     for side in sides if problems else ():
         problems -= _problems(side)
+    problems |= set(rebound(tree, sides))
     return f"the result has a new problem: {min(problems)}" if problems else None
 
 
@@ -62,7 +65,7 @@ def _problems(tree: ast.Module) -> set[str]:
         except RecursionError:  # an expression of some hundred levels: it parses, and more cannot be said
             found = []
     said = {_say(message) for message in found if isinstance(message, serious)}
-    return said | set(_doubles(tree)) | set(_rebound(tree)) | set(_aliases(tree))
+    return said | set(_doubles(tree)) | set(_aliases(tree))
 
 
 def _say(message: object) -> str:
@@ -85,26 +88,6 @@ def _doubles(tree: ast.Module) -> Iterator[str]:
                     seen.add(statement.name)
 
 
-def _rebound(tree: ast.Module) -> Iterator[str]:
-    """One name for imports from two places: `app.register_blueprint(bp)` means another thing on either side then.
-
-    A fallback (`try: import a as x`, else `import b as x`) is in one of the sides as a whole.
-    """
-    sources: dict[str, set[str]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                origin = f"{'.' * node.level}{node.module or ''}:{alias.name}"
-                sources.setdefault(alias.asname or alias.name, set()).add(origin)
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                name = alias.asname or alias.name.split(".")[0]
-                sources.setdefault(name, set()).add(alias.name if alias.asname else name)
-    for name, origins in sources.items():
-        if len(origins) > 1 and name != "*":
-            yield f"{name} is imported from {' and '.join(sorted(origins))}"
-
-
 _ENUMERATION = re.compile(r"(?:Enum|Flag|Choices)$")
 
 
@@ -121,12 +104,15 @@ def _aliases(tree: ast.Module) -> Iterator[str]:
                     seen.setdefault(value, name)
 
 
+_VERSION = re.compile(r"(?:.*[_.])?version(?:_.*)?", re.IGNORECASE)
+
+
 def _versions(tree: ast.Module) -> dict[str, str]:
-    """What is assigned to names of versions."""
+    """What is assigned to names of versions: `__version__`, but neither `conversions` nor `versioned`."""
     return {
         ast.unparse(node.targets[0]): ast.unparse(node.value)
         for node in tree.body
-        if isinstance(node, ast.Assign) and "version" in ast.unparse(node.targets[0]).lower()
+        if isinstance(node, ast.Assign) and _VERSION.fullmatch(ast.unparse(node.targets[0]))
     }
 
 

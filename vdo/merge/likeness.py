@@ -56,7 +56,7 @@ def _resembles(one: Unit, two: Unit) -> bool:
     return not one.named and shorter >= _FEW and common == shorter  # something was added, and nothing changed
 
 
-def doubt(o: Units, t: Units) -> str:
+def doubt(b: Units, o: Units, t: Units) -> str:
     """Why two additions may be one thing said twice, or clash; empty where they can stand side by side."""
     for mine in o:
         for other in t:
@@ -67,7 +67,7 @@ def doubt(o: Units, t: Units) -> str:
                     return f"both sides may say the same: {brief(mine)}"
                 if mine.label == "sections" and _VERSION.search(mine.key) and _VERSION.search(other.key):
                     return f"both sides add a version: {brief(mine)}"
-    return clash(o, t)
+    return clash(b, o, t)
 
 
 def _alike(one: str, two: str) -> bool:

@@ -74,7 +74,7 @@ class Merger:
                 return units
             placed += units
         known = {unit.name for unit in b}
-        reason = united and doubt([u for u in o if u.name not in known], [u for u in t if u.name not in known])
+        reason = united and doubt(b, *([unit for unit in side if unit.name not in known] for side in (o, t)))
         if reason:
             return Declined(reason)
         once = _once(placed, b, o, t)

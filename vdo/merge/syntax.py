@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from vdo.merge.conservation import lost
 from vdo.merge.gates import Gates, unsound
-from vdo.merge.languages import language_of
+from vdo.merge.languages import Language, readings_of
 from vdo.merge.structure import Merger
 from vdo.merge.texts import Texts, texts_of
 from vdo.merge.units import Unit
@@ -46,9 +46,15 @@ class SyntaxRung:
         return self._united(conflict, texts)
 
     def _united(self, conflict: Conflict, texts: Texts) -> Resolution | Declined:
-        language = language_of(conflict.path)
-        if language is None:
-            return Declined("vdo knows no syntax for such a file")
+        first: Declined | None = None
+        for language in readings_of(conflict.path):
+            found = self._read(conflict, texts, language)
+            if isinstance(found, Resolution):
+                return found
+            first = first or found
+        return first or Declined("vdo knows no syntax for such a file")
+
+    def _read(self, conflict: Conflict, texts: Texts, language: Language) -> Resolution | Declined:
         units: list[Unit | None] = []
         for text in (texts.base, texts.ours, texts.theirs):
             unit = language.parse(text) if text is not None else None

@@ -19,7 +19,7 @@ from vdo.merge.languages.lines import (
     TEMPLATE,
 )
 from vdo.merge.languages.outline import PROSE
-from vdo.merge.languages.python import PYTHON
+from vdo.merge.languages.python import PYTHON, PYTHON_IN_BLOCKS
 from vdo.merge.units import Unit
 from vdo.merge.values import Declined
 
@@ -53,3 +53,11 @@ def language_of(path: str) -> Language | None:
             return language
     suffix = posixpath.splitext(name)[1].lower()
     return next((language for language in LANGUAGES if suffix and suffix in language.suffixes), None)
+
+
+def readings_of(path: str) -> tuple[Language, ...]:
+    """The ways to take a file apart, each where the one before it leads to nothing."""
+    language = language_of(path)
+    if language is None:
+        return ()
+    return (language, PYTHON_IN_BLOCKS) if language is PYTHON else (language,)

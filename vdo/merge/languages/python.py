@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vdo.merge.languages.grammar import Grammar, Rule, named, text_of
@@ -158,6 +159,39 @@ def _end_of_block(units: list[Unit], start: int) -> int:
     return end
 
 
+_IMPORTED = re.compile(r"from\s+[\w.]+\s+import\s+(?:\w+\s+as\s+)?(\w+)")
+
+
+def _group_with_imports(units: list[Unit]) -> list[Unit]:
+    """`from x import bp` with the calls on `bp` right behind it is one registration, too.
+
+    The name may be used again for the next one, as in an application factory.
+    """
+    grouped: list[Unit] = []
+    units = group(units)
+    position = 0
+    while position < len(units):
+        end = _end_of_calls(units, position)
+        block = joined("registration", units[position:end])
+        if end > position + 1:
+            block.key, block.named = f"{block.key} {units[position + 1].key}", True
+            block.label = "registrations"
+        grouped.append(block)
+        position = end
+    return grouped
+
+
+def _end_of_calls(units: list[Unit], start: int) -> int:
+    """Behind the calls that register what the import at the start brings."""
+    name = _IMPORTED.fullmatch(units[start].text)
+    end = start + 1
+    while name and end < len(units) and units[end].label == "registrations":
+        if not re.match(rf"[\w.]+\(\s*{name[1]}\b", units[end].text):
+            break
+        end += 1
+    return end
+
+
 PYTHON = Grammar(
     name="Python",
     suffixes=(".py", ".pyi"),
@@ -201,3 +235,6 @@ PYTHON = Grammar(
     atoms=frozenset({"string", "concatenated_string"}),
     group=group,
 )
+
+PYTHON_IN_BLOCKS = replace(PYTHON, group=_group_with_imports)
+"""The same language read with imports as a part of what they are for."""
