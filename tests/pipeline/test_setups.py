@@ -201,7 +201,7 @@ def test_it_sees_only_what_the_users_configuration_lends(project, tmp_path):
     job = project.make(agent=creating(tmp_path, files), checks=("cat tool",))
 
     assert job.state is State.COMPLETED
-    printed = project.record(job).get("checks/1-2.txt").decode()
+    printed = project.record(job).get("checks/1-1.txt").decode()
     assert "trusted" in printed and "hidden" not in printed and "k-12345678" not in printed
 
 
