@@ -81,11 +81,10 @@ def deploy(
     `.vdo-deploy/saved/job-N/` in the target, never deleted. Raises DeployFailed when the disk or the system refuses.
 
     A new folder appears complete, under its name, in one step. In a folder that is there files are exchanged one by
-    one: each is the old or the new one at any moment, but for the milliseconds that it takes to rename all that differ
-    a reader can meet new files beside old ones. (Exchanging the whole folder would have no such moment, and would
-    be wrong: a server has it as its working directory, and its database's journal would come and go in the folder
-    that is taken away.) A process that is killed in these milliseconds leaves the mixture to `guarded`, else to
-    `recover` or the next deployment, which put the previous one back. Ctrl-C and SIGTERM wait for their end.
+    one: each is the old or the new one at any moment, but for the milliseconds that the renames take a reader can meet
+    new files beside old ones. (Exchanging the whole folder would be wrong: a server has it as its working directory,
+    and its database's journal would come and go in the folder that is taken away.) A process that is killed meanwhile
+    leaves the mixture to `guarded`, else to `recover` or the next deployment. Ctrl-C and SIGTERM wait for the end.
     """
     wanted = _checked(files)
     with _system_errors(target), _opened(target) as place:
